@@ -1,0 +1,1 @@
+"""The machine that QEMU runs on: one protocol, and the local machine as its first kind."""

@@ -1,0 +1,137 @@
+"""What a running virtual machine answers: frozen data, no behaviour."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from types import MappingProxyType
+from typing import Any
+
+
+class VmStatus(Enum):
+    """Where a VM is in its life."""
+
+    CREATED = "created"
+    STARTING = "starting"
+    RUNNING = "running"
+    PAUSED = "paused"
+    STOPPED = "stopped"
+    CRASHED = "crashed"
+
+
+class Readiness(Enum):
+    """How far ``Start VM`` waits."""
+
+    PROCESS = "process"
+    AGENT = "agent"
+    SSH = "ssh"
+
+
+class StopStage(Enum):
+    """The stage of stopping that worked, from gentle to hard."""
+
+    AGENT = "guest agent shutdown"
+    POWER_BUTTON = "ACPI power button"
+    QUIT = "QMP quit"
+    TERMINATE = "SIGTERM"
+    KILL = "SIGKILL"
+    ALREADY = "already stopped"
+
+
+@dataclass(frozen=True)
+class GuestAddress:
+    """An address of a guest's interface: ``10.0.2.15``, prefix length 24, ``ipv4``."""
+
+    address: str
+    prefix: int
+    family: str
+
+
+@dataclass(frozen=True)
+class GuestInterface:
+    """A network interface as the guest agent reports it; `mac` is None where it has none."""
+
+    name: str
+    mac: str | None
+    addresses: tuple[GuestAddress, ...] = ()
+
+    @property
+    def ipv4(self) -> str | None:
+        """Its first IPv4 address, None without one."""
+        return next((item.address for item in self.addresses if item.family == "ipv4"), None)
+
+
+@dataclass(frozen=True)
+class CommandResult:
+    """What a command in the guest did.
+
+    :ivar rc: exit code; negative is the number of the signal that ended it.
+    :ivar truncated: the agent cut the output (it keeps 16 MiB of each stream).
+    """
+
+    rc: int
+    stdout: str
+    stderr: str
+    truncated: bool = False
+
+
+@dataclass(frozen=True)
+class PciFunction:
+    """A PCI function of the guest.
+
+    :ivar address: ``0000:00:1f.0`` in hexadecimal, with domain, as the guest names it.
+    :ivar id: QEMU's id of the device, empty if it has none.
+    :ivar vendor_device: ``8086:100e``.
+    :ivar class_name: QEMU's words: ``Ethernet controller``.
+    :ivar host: address on the host, for a passed-through device; else None.
+    """
+
+    address: str
+    id: str
+    vendor_device: str
+    class_name: str
+    host: str | None = None
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A stage of a start that was reached `at` seconds after the launch."""
+
+    name: str
+    at: float
+
+
+@dataclass(frozen=True)
+class GuestSession:
+    """A guest that is ready to be used; what ``Start VM`` returns.
+
+    :ivar name: the VM's name, which is SSHLibrary's alias too.
+    :ivar host: address that SSH connects to; None without a control network card.
+    :ivar port: TCP port that SSH connects to; None without one.
+    :ivar username: user that is logged in; None if no login was made.
+    :ivar ip: the guest's own address on ``host_connect``; None if not known.
+    :ivar interfaces: the guest's network interfaces by name; empty without the agent.
+    :ivar pci_mapping: guest PCI address of every device that has an id, by id.
+    :ivar accelerator: ``kvm`` or ``tcg``.
+    :ivar stages: the stages of the start in order, with their times.
+    """
+
+    name: str
+    host: str | None = None
+    port: int | None = None
+    username: str | None = None
+    ip: str | None = None
+    interfaces: Mapping[str, GuestInterface] = field(default_factory=lambda: MappingProxyType({}))
+    pci_mapping: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    accelerator: str = ""
+    stages: tuple[Stage, ...] = ()
+
+
+@dataclass(frozen=True)
+class MonitorEvent:
+    """An event of the monitor: QMP's name and data, and its time (seconds since the launch)."""
+
+    name: str
+    data: Mapping[str, Any]
+    at: float
