@@ -1,0 +1,56 @@
+"""Where the files and channels of one start are: what the command line needs to know of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+
+@dataclass(frozen=True)
+class Descriptor:
+    """A connected socket that QEMU inherits under this number."""
+
+    number: int
+
+
+@dataclass(frozen=True)
+class SocketPath:
+    """A UNIX socket that QEMU listens on, for a command line that is pasted by hand."""
+
+    path: str
+
+
+Endpoint = Descriptor | SocketPath
+
+
+@dataclass(frozen=True)
+class Placement:
+    """The places of one start.
+
+    :ivar directory: private directory of the start on the host.
+    :ivar monitor: QMP.
+    :ivar agent: the guest agent's channel.
+    :ivar taps: name of the host's tap interface, by the id of the NIC that uses it.
+    :ivar append: words added to the kernel command line of the embedded guest.
+    """
+
+    directory: str
+    monitor: Endpoint
+    agent: Endpoint
+    taps: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    append: str = ""
+
+    @property
+    def serial_log(self) -> str:
+        """File that the serial console is logged to."""
+        return f"{self.directory}/serial.log"
+
+    @property
+    def stderr(self) -> str:
+        """File that QEMU's standard error goes to."""
+        return f"{self.directory}/stderr.log"
+
+    def overlay(self, disk_id: str) -> str:
+        """File of the throw-away overlay of a disk."""
+        return f"{self.directory}/{disk_id}.qcow2"
