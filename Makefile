@@ -1,0 +1,38 @@
+# `make` alone lists the targets. Each does its own set-up; what is there stays untouched.
+SHELL := /bin/bash
+PYTHON_BIN := .venv/bin/python
+export PYTHON
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check docs bench clean distclean
+
+help:  ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo:  ## set up, boot a real VM, run suites/quickstart.robot on it
+	@scripts/setup demo
+	@code=0; .venv/bin/robot --outputdir results/demo suites/quickstart.robot || code=$$?; \
+	echo; echo "Open $(CURDIR)/results/demo/log.html in a browser to see what happened."; exit $$code
+
+test:  ## set up, then lint, types, unit tests and acceptance tests on real VMs
+	@scripts/setup test
+	@$(PYTHON_BIN) scripts/run_tests.py
+
+check:  ## the fast part of the tests: lint, types, unit tests without QEMU
+	@scripts/setup test
+	@$(PYTHON_BIN) scripts/run_tests.py lint utest-fast
+
+docs:  ## write docs/DtsVirtLibrary.html, the keyword documentation
+	@scripts/setup demo
+	@$(PYTHON_BIN) scripts/run_tests.py libdoc
+
+bench:  ## measure the library against a bare floor script (benchmarks/)
+	@scripts/setup demo
+	@$(PYTHON_BIN) -m benchmarks
+
+clean:  ## remove results and caches of tools
+	rm -rf results build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
+	find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +
+
+distclean: clean  ## remove .venv too
+	rm -rf .venv .venv.new

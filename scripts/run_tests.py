@@ -1,0 +1,179 @@
+#!/usr/bin/env python3
+"""Run the project's checks and tests; the last line is ``N passed, N failed``.
+
+usage: scripts/run_tests.py [TARGET...]
+
+Targets: lint, utest, utest-fast (without QEMU), qemu-10 (fetches it), atest, libdoc.
+With none, all but utest-fast run. Each linter and the keyword documentation count as one
+test. The exit code is 1 if anything failed; a suite in which no test ran has failed.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import time
+import xml.etree.ElementTree as ElementTree
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+BIN = ROOT / ".venv/bin"
+RESULTS = ROOT / "results"
+ROBOT_DIRECTORIES = ("atest", "suites", "resources")
+
+
+@dataclass(frozen=True)
+class Totals:
+    """What one suite or check came to."""
+
+    name: str
+    passed: int
+    failed: int
+    skipped: int = 0
+
+    def __str__(self) -> str:
+        skipped = f", {self.skipped} skipped" if self.skipped else ""
+        return f"{self.name}: {self.passed} passed, {self.failed} failed{skipped}"
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the targets named on the command line and return the exit code."""
+    targets = arguments or ["lint", "utest", "qemu-10", "atest", "libdoc"]
+    unknown = [target for target in targets if target not in TARGETS]
+    if unknown:
+        print(f"unknown target {unknown[0]!r}; known: {', '.join(TARGETS)}", file=sys.stderr)
+        return 2
+    RESULTS.mkdir(exist_ok=True)
+    all_totals = [totals for target in targets for totals in TARGETS[target]()]
+    return report(all_totals)
+
+
+def report(all_totals: Sequence[Totals]) -> int:
+    """Print the totals of every part, then those of all as the last line."""
+    print("\n== totals")
+    for totals in all_totals:
+        print(f"   {totals}")
+    failed = sum(totals.failed for totals in all_totals)
+    print(f"{sum(totals.passed for totals in all_totals)} passed, {failed} failed", flush=True)
+    return 1 if failed else 0
+
+
+def lint() -> list[Totals]:
+    """Check style, types and the Robot Framework data."""
+    robot_data = [name for name in ROBOT_DIRECTORIES if any((ROOT / name).rglob("*.r*o*"))]
+    return [
+        check("ruff check", [BIN / "ruff", "check", "."]),
+        check("ruff format", [BIN / "ruff", "format", "--check", "."]),
+        check("mypy", [BIN / "mypy"]),
+        check("robocop", [BIN / "robocop", "check", *robot_data]),
+    ]
+
+
+def unit_tests() -> list[Totals]:
+    """Run utest/ with pytest."""
+    return [pytest("utest")]
+
+
+def fast_unit_tests() -> list[Totals]:
+    """Run those of utest/ that start no QEMU."""
+    return [pytest("utest-fast", "-m", "not qemu")]
+
+
+def pytest(name: str, *options: str) -> Totals:
+    """Run pytest and read the totals from its JUnit report."""
+    reported = RESULTS / f"{name}.xml"
+    reported.unlink(missing_ok=True)  # else an earlier run's totals could be taken for ours
+    code = run(name, [BIN / "python", "-m", "pytest", "-q", f"--junitxml={reported}", *options])
+    return finish(pytest_totals(name, reported, code))
+
+
+def pytest_totals(name: str, reported: Path, exit_code: int) -> Totals:
+    """Return what a JUnit report says; one more failure if pytest itself failed."""
+    suite = parse(reported, "testsuite")
+    if suite is None:
+        return Totals(name, 0, 1)
+    count = {key: int(suite.get(key, "0")) for key in ("tests", "failures", "errors", "skipped")}
+    failed = count["failures"] + count["errors"]
+    passed = count["tests"] - failed - count["skipped"]
+    if passed + failed == 0 or (exit_code and not failed):
+        failed += 1
+    return Totals(name, passed, failed, count["skipped"])
+
+
+def fetch_qemu_10() -> list[Totals]:
+    """Fetch QEMU 10, which is tried beside the installed version."""
+    return [check("qemu-10", [ROOT / "scripts/fetch-qemu-10"])]
+
+
+def acceptance_tests() -> list[Totals]:
+    """Run atest/ with robot on real VMs."""
+    output = RESULTS / "atest"
+    shutil.rmtree(output, ignore_errors=True)
+    code = run("atest", [BIN / "robot", "--outputdir", output, "--loglevel", "DEBUG", "atest"])
+    return [finish(robot_totals("atest", output / "output.xml", code))]
+
+
+def robot_totals(name: str, output: Path, exit_code: int) -> Totals:
+    """Return what robot's output.xml says; one more failure if robot itself failed."""
+    total = parse(output, "statistics/total/stat")
+    if total is None:
+        return Totals(name, 0, 1)
+    passed, failed, skipped = (int(total.get(key, "0")) for key in ("pass", "fail", "skip"))
+    if passed + failed == 0 or (exit_code and not failed):
+        failed += 1
+    return Totals(name, passed, failed, skipped)
+
+
+def libdoc() -> list[Totals]:
+    """Write the keyword documentation."""
+    page = ROOT / "docs/DtsVirtLibrary.html"
+    return [check("libdoc", [BIN / "libdoc", "DtsVirtLibrary", page])]
+
+
+def check(name: str, argv: Sequence[str | Path]) -> Totals:
+    """Run a command that passes with exit code 0."""
+    failed = run(name, argv) != 0
+    return finish(Totals(name, int(not failed), int(failed)))
+
+
+def run(name: str, argv: Sequence[str | Path]) -> int:
+    """Announce and run a command, its output going to the terminal."""
+    print(f"\n== {name}", flush=True)
+    start = time.monotonic()
+    code = subprocess.run([str(word) for word in argv], cwd=ROOT, check=False).returncode
+    print(f"   {name} took {time.monotonic() - start:.0f} s", flush=True)
+    return code
+
+
+def finish(totals: Totals) -> Totals:
+    """Print the totals of a part that has ended."""
+    print(f"   {totals}", flush=True)
+    return totals
+
+
+def parse(report_file: Path, path: str) -> ElementTree.Element | None:
+    """Return an element of an XML report; None if there is no whole report."""
+    try:
+        return ElementTree.parse(report_file).getroot().find(path)
+    except (OSError, ElementTree.ParseError):
+        return None
+
+
+TARGETS: dict[str, Callable[[], list[Totals]]] = {
+    "lint": lint,
+    "utest": unit_tests,
+    "utest-fast": fast_unit_tests,
+    "qemu-10": fetch_qemu_10,
+    "atest": acceptance_tests,
+    "libdoc": libdoc,
+}
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except KeyboardInterrupt:
+        print("\ninterrupted", file=sys.stderr)
+        sys.exit(130)
