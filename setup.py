@@ -35,7 +35,11 @@ setup(
         "DtsVirtLibrary",
         *(f"DtsVirtLibrary.{name}" for name in find_packages("DtsVirtLibrary")),
     ],
-    package_data={"": ["py.typed", "*.sh", "*.txt", "*.json"]},
+    package_data={
+        "DtsVirtLibrary": ["py.typed"],
+        "DtsVirtLibrary.cli": ["*.txt"],
+        "DtsVirtLibrary.guest.image": ["files/*"],
+    },
     python_requires=">=3.10",
     # The floors. What the project is developed and tested with stands in constraints.txt.
     install_requires=[
