@@ -7,12 +7,12 @@ from setuptools import find_packages, setup
 
 ROOT = Path(__file__).parent
 VERSION = re.search(
-    r'^__version__ = "(.+)"$',
+    r'^VERSION = "(.+)"$',
     (ROOT / "DtsVirtLibrary/version.py").read_text(encoding="utf-8"),
     re.MULTILINE,
 )
 if VERSION is None:
-    raise SystemExit('DtsVirtLibrary/version.py holds no line __version__ = "..."')
+    raise SystemExit('DtsVirtLibrary/version.py holds no line VERSION = "..."')
 
 setup(
     name="robotframework-dtsvirtlibrary",
