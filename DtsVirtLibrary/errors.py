@@ -31,6 +31,7 @@
     ├── SshError                the guest's SSH server
     │   ├── SshTimeout          no banner, or no answer, in time
     │   └── SshAuthError        the login was refused
+    ├── GuestCommandFailed      a command in the guest returned another exit code than expected
     └── WaitTimeout             a state that was waited for did not come
 
 A class says what the caller wanted and did not get; ``__cause__`` keeps the root.
@@ -226,6 +227,10 @@ class SshTimeout(SshError):
 
 class SshAuthError(SshError):
     """The guest's SSH server refused the login."""
+
+
+class GuestCommandFailed(DtsVirtError):
+    """A command in the guest returned another exit code than the test expects."""
 
 
 class WaitTimeout(DtsVirtError):

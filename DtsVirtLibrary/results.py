@@ -129,6 +129,23 @@ class GuestSession:
 
 
 @dataclass(frozen=True)
+class VmInfo:
+    """What is known of a VM; what ``Get VM`` returns.
+
+    :ivar status: ``created``, ``starting``, ``running``, ``paused``, ``stopped``, ``crashed``.
+    :ivar pid: process id on the host while it runs, else None.
+    :ivar session: the guest session of the last start, None before the first.
+    :ivar artifacts: directory of the files of the last start, None before the first.
+    """
+
+    name: str
+    status: str
+    pid: int | None = None
+    session: GuestSession | None = None
+    artifacts: str | None = None
+
+
+@dataclass(frozen=True)
 class MonitorEvent:
     """An event of the monitor: QMP's name and data, and its time (seconds since the launch)."""
 

@@ -1,0 +1,1 @@
+"""The keywords, one component for each family: signature, documentation, conversion, logging."""

@@ -1,0 +1,1 @@
+"""One virtual machine, and all of them: life cycle, names, scopes, artifacts."""

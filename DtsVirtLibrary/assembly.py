@@ -1,0 +1,73 @@
+"""Putting the parts together: the one place that knows which hypervisor and host there are."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from .cache import cache_directory
+from .guest.image import GUEST_APPEND, embedded_guest
+from .host.ledger import HostResources
+from .host.local import LocalHost
+from .host.protocol import Host
+from .keywords.configs import Configs
+from .keywords.settings import Settings
+from .qemu.hypervisor import GuestFiles, QemuHypervisor, QemuSettings
+from .vm.artifacts import ArtifactStore
+from .vm.hypervisor import Hypervisor
+from .vm.machine import MachineContext
+from .vm.registry import Registry
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The parts of a library at work.
+
+    :ivar runner: the machine that Robot Framework runs on; its files are the suite's.
+    :ivar host: the machine that VMs run on.
+    """
+
+    runner: Host
+    host: Host
+    hypervisor: Hypervisor
+    registry: Registry
+    configs: Configs
+    resources: HostResources
+
+    async def close(self) -> None:
+        """End every VM at once and give back what was taken from the host."""
+        await asyncio.gather(
+            *(machine.kill() for machine in self.registry.running()), return_exceptions=True
+        )
+        with suppress(Exception):
+            await self.resources.give_back_all()
+        await self.host.close()
+
+
+def assemble(
+    settings: Settings, artifacts: Path, progress: Callable[[str], None], seed: str
+) -> Parts:
+    """Make the parts for QEMU on the local machine.
+
+    :param artifacts: directory for the files kept of VMs.
+    :param progress: called with a line on each step of a long preparation.
+    :param seed: tells this run from others that share the host.
+    """
+    host = LocalHost()
+
+    async def guest_files(flavour: str) -> GuestFiles:
+        cache = await cache_directory(host)
+        image = await embedded_guest(host, cache, flavour=flavour, progress=progress)
+        append = f"{GUEST_APPEND} authorized_key={image.authorized_key}"
+        return GuestFiles(image.kernel, image.initrd, append)
+
+    hypervisor = QemuHypervisor(
+        host,
+        QemuSettings(settings.qemu, settings.accelerator),
+        guest_files,
+    )
+    registry = Registry(MachineContext(hypervisor, ArtifactStore(host, artifacts), seed))
+    return Parts(host, host, hypervisor, registry, Configs(host), HostResources(host))

@@ -1,0 +1,59 @@
+"""Knowing when a guest's SSH server answers.
+
+QEMU's user network accepts a connection before the guest listens, and then repeats the
+guest's SYN with growing pauses: one patient connection sees the banner up to 4 s late.
+Short tries, repeated, see it at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from DtsVirtLibrary.errors import Evidence, SshTimeout
+from DtsVirtLibrary.loop import Deadline
+from DtsVirtLibrary.printable import printable
+
+TRY_SECONDS = 0.25
+PAUSE_SECONDS = 0.02
+BANNER_LIMIT = 1024
+
+
+async def wait_for_banner(vm: str, host: str, port: int, *, deadline: Deadline) -> str:
+    """Return the SSH server's banner line, such as ``SSH-2.0-dropbear_2022.83``.
+
+    :raises SshTimeout: none came in time; the text says how far the last try came.
+    """
+    while True:
+        found, banner = await _try(host, port)
+        if banner is not None:
+            return banner
+        if deadline.expired:
+            raise SshTimeout(
+                f"VM '{vm}': no SSH banner on {host}:{port} within {deadline.elapsed:.1f} s. "
+                f"The last try {found}. Is an SSH server running in the guest, and its "
+                "firewall off?",
+                Evidence(vm=vm, stage="waiting for the SSH banner", waited=deadline.elapsed),
+            )
+        await asyncio.sleep(PAUSE_SECONDS)
+
+
+async def _try(host: str, port: int) -> tuple[str, str | None]:
+    """Connect once and return what happened, and the banner if one came."""
+    try:
+        reader, writer = await asyncio.wait_for(
+            asyncio.open_connection(host, port, limit=BANNER_LIMIT), TRY_SECONDS
+        )
+    except (OSError, asyncio.TimeoutError) as error:
+        return f"could not connect ({error or 'timed out'})", None
+    try:
+        line = await asyncio.wait_for(reader.readline(), TRY_SECONDS)
+    except asyncio.TimeoutError:
+        return "was accepted by QEMU, but the guest did not answer", None
+    except (OSError, ValueError) as error:
+        return f"was accepted, then failed ({error})", None
+    finally:
+        writer.close()
+    text = printable(line.decode("utf-8", "replace")).strip()
+    if text.startswith("SSH-"):
+        return "succeeded", text
+    return f"read '{text[:80]}' instead of an SSH banner" if text else "was closed", None

@@ -1,0 +1,137 @@
+"""What the keyword components share: the VMs, the host, and the way to the loop thread."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Coroutine
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from robot.api import logger
+
+from DtsVirtLibrary.errors import SshError
+from DtsVirtLibrary.loop import LoopThread
+
+from .scopes import Scopes
+from .settings import Settings
+from .suite import output_directory
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from DtsVirtLibrary.assembly import Parts
+    from DtsVirtLibrary.host.protocol import Host
+    from DtsVirtLibrary.results import GuestSession
+    from DtsVirtLibrary.vm.machine import Machine
+
+    from .sessions import SshSessions
+
+T = TypeVar("T")
+
+
+class LibraryContext:
+    """Holds the parts of the library, made at the first use.
+
+    Importing the library must start nothing and load no heavy module, so whatever needs
+    asyncio, QMP or YAML is imported when the first keyword asks for it.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.scopes = Scopes(settings.closing)
+        self.loop = LoopThread()
+        self._parts: Parts | None = None
+        self._sessions: SshSessions | None = None
+
+    @property
+    def parts(self) -> Parts:
+        """The parts, assembled at the first use."""
+        if self._parts is None:
+            from DtsVirtLibrary.assembly import assemble
+
+            self._parts = assemble(
+                self.settings,
+                artifacts=self.settings.artifacts or output_directory() / "vms",
+                progress=logger.console,
+                seed=f"{os.getpid()}/{os.urandom(8).hex()}",
+            )
+        return self._parts
+
+    @property
+    def sessions(self) -> SshSessions:
+        """The SSH connections that belong to VMs."""
+        if self._sessions is None:
+            from .sessions import SshSessions
+
+            self._sessions = SshSessions()
+        return self._sessions
+
+    def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        """Run a coroutine on the loop thread; Robot Framework can interrupt it."""
+        return self.loop.run(coroutine)
+
+    def machine(self, name: str) -> Machine:
+        """Return a VM by name.
+
+        :raises ConfigError: there is none of that name.
+        """
+        return self.parts.registry.get(name)
+
+    def use(self, name: str, action: str, work: Callable[[Any], Coroutine[Any, Any, T]]) -> T:
+        """Do something with a running VM's instance.
+
+        :raises VmStateError: it does not run.
+        :raises VmDied: its process has ended, or ends meanwhile.
+        """
+        return self.run(self.machine(name).use(action, work))
+
+    def seconds(self, given: timedelta | None, default: timedelta) -> float:
+        """Return the time given to a keyword, else the library's default, in seconds."""
+        return (default if given is None else given).total_seconds()
+
+    @property
+    def runner(self) -> Host:
+        """The machine that Robot Framework runs on; the suite's files are its."""
+        return self.parts.runner
+
+    def log_in(self, machine: Machine) -> GuestSession:
+        """Log SSHLibrary in to a ready guest and return the session, now with its user.
+
+        :raises SshError: the login failed.
+        :raises VmDied: the VM's process ended meanwhile.
+        """
+        assert machine.session is not None
+        specification = machine.specification()
+        try:
+            self.sessions.login(machine.session, specification.login, specification.timeouts.login)
+        except SshError:
+            # A guest that is gone is the better explanation.
+            self.use(machine.name, "SSH login", lambda instance: instance.status())
+            raise
+        machine.logged_in(specification.login.user)
+        return machine.session
+
+    def leave_scope(self) -> None:
+        """A test or suite ended: stop what belongs to it."""
+        stop, forget = self.scopes.leave()
+        if self._parts is None:
+            return
+        registry = self._parts.registry
+        machines = [item for item in registry.running() if item.name in stop]
+        for machine in machines:
+            self.sessions.close(machine.name)
+        stages = self.run(registry.stop(machines, self.settings.stop_timeout.total_seconds()))
+        for vm, stage in stages.items():
+            logger.info(f"VM '{vm}' was still running and was stopped by: {stage.value}.")
+        for machine in list(registry):
+            if machine.name in forget:
+                registry.forget(machine)
+
+    def close(self) -> None:
+        """End everything that is left, fast, at the end of the run. Quiet the second time."""
+        parts, self._parts = self._parts, None
+        if parts is not None:
+            if self._sessions is not None:
+                self._sessions.close_all()
+            self.run(parts.close())
+        self.loop.close()

@@ -1,0 +1,102 @@
+"""Keywords that change what a VM is made of, before its start or while it runs."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from robot.api import logger
+from robot.api.deco import keyword
+
+if TYPE_CHECKING:
+    from .context import LibraryContext
+
+
+class DeviceKeywords:
+    """Parameters and devices."""
+
+    def __init__(self, context: LibraryContext) -> None:
+        self._context = context
+
+    @keyword(name="Set VM Parameter", tags=("VM", "Config", "Setter"))
+    def set_vm_parameter(
+        self, vm: str, parameter: str, value: Any = None, /, **options: Any
+    ) -> None:
+        """Sets a parameter of a VM that does not run, in place of what it was.
+
+        Give the parameter's options by name, or its whole value as the configuration
+        file has it, or as a dictionary or a list of dictionaries.
+
+        | `Set VM Parameter` | vm0 | cpu | number=4 | cpupin=4 5 6 7 |
+        | `Set VM Parameter` | vm0 | mem | size=1024,hugepage=yes |
+        """
+        from DtsVirtLibrary.vm.changes import set_parameter
+
+        set_parameter(self._context.machine(vm), parameter, value, options)
+
+    @keyword(name="Add VM Device", tags=("VM", "Config"))
+    def add_vm_device(self, vm: str, /, **options: Any) -> str:
+        """Adds a device and returns its id; plugs it in if the VM runs.
+
+        ``driver`` is ``vhost-user``, ``virtio-net-pci``, ``vfio-pci`` (or the old
+        ``pci-assign``), ``vhost-cuse``, ``virtio-crypto``, or any other device of the
+        QEMU binary. The options of each stand in the table of parameters.
+
+        | `Add VM Device` | vm0 | driver=vhost-user | opt_path=./vhost-net0 | opt_mac=00:00:20:00:00:20 |
+        | `Add VM Device` | vm0 | driver=vfio-pci | opt_host=0000:07:10.0 |
+        """  # noqa: E501 - a table row is one line
+        return self._add(vm, "device", options)
+
+    @keyword(name="Add VM Net", tags=("VM", "Config"))
+    def add_vm_net(self, vm: str, /, **options: Any) -> str:
+        """Adds one entry of the parameter ``net`` to a VM that does not run.
+
+        ``type`` is ``nic``, ``user``, ``tap`` or ``bridge``; a card and its back end are
+        two entries with the same ``opt_vlan``. Like the file's ``net``, the first entry
+        replaces the default pair of control card and user network, so add that too if the
+        guest shall be reached by SSH. Returns the id of the card, empty for a back end.
+
+        | `Add VM Net` | vm0 | type=nic | opt_vlan=0 |
+        | `Add VM Net` | vm0 | type=user | opt_vlan=0 |
+        | `Add VM Net` | vm0 | type=nic | opt_vlan=1 | opt_model=virtio |
+        | `Add VM Net` | vm0 | type=tap | opt_vlan=1 | opt_br=br0 |
+        """
+        from DtsVirtLibrary.vm.changes import add_entry
+
+        return add_entry(self._context.machine(vm), "net", options)
+
+    @keyword(name="Add VM Disk", tags=("VM", "Config"))
+    def add_vm_disk(self, vm: str, file: str, /, **options: Any) -> str:
+        """Adds a disk and returns its id; plugs it in if the VM runs.
+
+        | `Add VM Disk` | vm0 | /images/data.qcow2 | format=qcow2 | overlay=yes |
+        """
+        return self._add(vm, "disk", {"file": file, **options})
+
+    def _add(self, vm: str, parameter: str, options: dict[str, Any]) -> str:
+        from DtsVirtLibrary.vm.changes import add_entry, plug
+
+        machine = self._context.machine(vm)
+        if machine.started:
+            device = self._context.run(plug(machine, parameter, options))
+            logger.info(f"VM '{vm}': device '{device}' was plugged in.")
+        else:
+            device = add_entry(machine, parameter, options)
+            logger.info(f"VM '{vm}': device '{device}' was added.")
+        return device
+
+    @keyword(name="Remove VM Device", tags=("VM",))
+    def remove_vm_device(
+        self, vm: str, device: str, *, timeout: timedelta = timedelta(seconds=30)
+    ) -> None:
+        """Unplugs a device of a running VM by its id and waits until the guest let it go.
+
+        | ${id} = | `Add VM Device` | vm0 | driver=virtio-net-pci | opt_netdev=extra |
+        | `Remove VM Device` | vm0 | ${id} |
+        """
+        from DtsVirtLibrary.loop import Deadline
+
+        deadline = Deadline(timeout.total_seconds())
+        self._context.use(
+            vm, "Remove VM Device", lambda instance: instance.unplug(device, deadline)
+        )

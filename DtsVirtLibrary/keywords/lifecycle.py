@@ -1,0 +1,228 @@
+"""Keywords that create, start and stop VMs."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from robot.api import logger
+from robot.api.deco import keyword
+
+from DtsVirtLibrary.errors import DtsVirtError, VmStateError, WaitTimeout
+from DtsVirtLibrary.results import GuestSession, Readiness, StopStage, VmInfo, VmStatus
+
+from .report import start_report
+from .suite import output_directory, suite_directory
+
+if TYPE_CHECKING:
+    from DtsVirtLibrary.vm.machine import Machine
+
+    from .context import LibraryContext
+
+
+class LifecycleKeywords:
+    """Creating, starting and stopping VMs."""
+
+    def __init__(self, context: LibraryContext) -> None:
+        self._context = context
+
+    @keyword(name="Load VM Config", tags=("VM", "Config"))
+    def load_vm_config(self, path: Path) -> list[str]:
+        """Loads a ``.cfg`` or YAML file and returns the names of the VMs in it.
+
+        ``Create VM`` then finds a VM's section by the VM's name. A ``[KVM]`` section
+        holds defaults for all VMs: each of its parameters is used where a VM has none
+        of that name. A relative ``path`` counts from the working directory, then from the
+        directory of the suite. The whole file is checked at once; an error names file and
+        line.
+
+        | @{vms} = | `Load VM Config` | conf/two_vms.cfg |
+        | `Create VM` | vm0 |
+        """
+        context = self._context
+        return context.run(context.parts.configs.load(path, suite_directory()))
+
+    @keyword(name="Create VM", tags=("VM",))
+    def create_vm(self, name: str, config: Path | None = None, **parameters: Any) -> None:
+        """Creates the VM ``name``; nothing is started yet.
+
+        With ``config``, the VM is the section ``name`` of that file. Without, it is the
+        section of a file loaded by `Load VM Config`, if one has it. ``parameters`` are the
+        file's own, with the same values as text or as dictionaries and lists, and each
+        replaces the file's. A VM with neither disk nor kernel boots the embedded guest.
+
+        | `Create VM` | vm0 |
+        | `Create VM` | vm1 | conf/vxlan_sample.cfg |
+        | `Create VM` | vm2 | cpu=number=2 | mem=size=1024,hugepage=yes |
+        """
+        context = self._context
+        values = context.run(
+            context.parts.configs.parameters(name, config, parameters, suite_directory())
+        )
+        context.parts.registry.create(name, values)
+        context.scopes.created(name)
+
+    @keyword(name="Get VM", tags=("VM", "Getter"))
+    def get_vm(self, vm: str) -> VmInfo:
+        """Returns what is known of a VM: status, process id, guest session, artifacts.
+
+        | ${vm0} = | `Get VM` | vm0 |
+        | Log | ${vm0.status} |
+        """
+        machine = self._context.machine(vm)
+        return machine.info()
+
+    @keyword(name="Get VM Status", tags=("VM", "Getter"))
+    def get_vm_status(self, vm: str) -> str:
+        """Returns ``created``, ``starting``, ``running``, ``paused``, ``stopped`` or ``crashed``.
+
+        | ${status} = | `Get VM Status` | vm0 |
+        """
+        return self._context.machine(vm).status.value
+
+    @keyword(name="Start VM", tags=("VM",))
+    def start_vm(
+        self,
+        vm: str,
+        *,
+        timeout: timedelta | None = None,
+        wait_for: Readiness = Readiness.SSH,
+    ) -> GuestSession:
+        """Starts a VM and returns the guest session as soon as the guest is ready.
+
+        ``wait_for`` says how far to wait: ``ssh`` until the guest agent answers, the
+        control interface ``host_connect`` has its address and SSHLibrary is logged in
+        with the VM's name as alias; ``agent`` until the guest agent answers; ``process``
+        until the CPUs run. ``timeout`` counts from the launch; its default is the
+        configuration's ``start = wait_seconds=...``, else the library's
+        ``start_timeout``, else 120 seconds. If the guest is not ready in time the
+        keyword fails, the VM is stopped and its artifacts are kept.
+
+        | ${guest} = | `Start VM` | vm0 |
+        | ${kernel} = | Execute Command | uname -r |
+        | Log | ${guest.pci_mapping} |
+        """
+        context = self._context
+        machine = context.machine(vm)
+        context.sessions.close(vm)
+        try:
+            session = context.run(machine.start(wait_for, self._start_seconds(machine, timeout)))
+            context.scopes.started(vm)
+            if wait_for is Readiness.SSH and session.port is not None:
+                session = self._log_in_or_kill(machine)
+        except BaseException as error:
+            self._report(machine, error)
+            raise
+        self._report(machine)
+        return session
+
+    def _start_seconds(self, machine: Machine, timeout: timedelta | None) -> float | None:
+        """Return the deadline, None for the configuration's own."""
+        if timeout is not None:
+            return timeout.total_seconds()
+        default = self._context.settings.start_timeout
+        if default is None or machine.parameters.entries("start"):
+            return None
+        return default.total_seconds()
+
+    def _log_in_or_kill(self, machine: Machine) -> GuestSession:
+        try:
+            return self._context.log_in(machine)
+        except BaseException:
+            self._context.run(machine.kill())
+            raise
+
+    def _report(self, machine: Machine, error: BaseException | None = None) -> None:
+        for note in machine.notes:
+            logger.info(note)
+        if machine.artifacts is None:
+            return
+        directory = machine.artifacts.directory
+        logger.info(
+            start_report(
+                machine.name,
+                machine.timeline.stages,
+                directory,
+                machine.artifacts.kept,
+                output_directory(),
+            ),
+            html=True,
+        )
+        if isinstance(error, DtsVirtError):
+            logger.debug(str(error))
+
+    @keyword(name="Stop VM", tags=("VM",))
+    def stop_vm(self, vm: str, *, timeout: timedelta | None = None) -> StopStage:
+        """Stops a VM and returns the stage that worked; a VM that does not run is fine.
+
+        The stages are: shutdown by the guest agent, the ACPI power button, QMP ``quit``,
+        SIGTERM, SIGKILL. ``timeout`` is the deadline of each of the first two (default:
+        the library's ``stop_timeout``); the others have short ones of their own. With
+        ``timeout=0`` the guest is not asked. The SSH connection of the VM is closed.
+
+        | `Stop VM` | vm0 |
+        | `Stop VM` | vm0 | timeout=1 min |
+        """
+        context = self._context
+        machine = context.machine(vm)
+        context.sessions.close(vm)
+        seconds = context.seconds(timeout, context.settings.stop_timeout)
+        before = len(machine.notes)
+        stage = context.run(machine.stop(seconds))
+        for note in machine.notes[before:]:
+            logger.warn(f"VM '{vm}': {note}")
+        logger.info(f"VM '{vm}' was stopped by: {stage.value}.")
+        return stage
+
+    @keyword(name="Kill VM", tags=("VM",))
+    def kill_vm(self, vm: str) -> None:
+        """Ends a VM at once by SIGKILL; the guest gets no chance to save anything.
+
+        | `Kill VM` | vm0 |
+        """
+        context = self._context
+        context.sessions.close(vm)
+        context.run(context.machine(vm).kill())
+        logger.info(f"VM '{vm}' was killed.")
+
+    @keyword(name="Stop All VMs", tags=("VM",))
+    def stop_all_vms(self, *, timeout: timedelta | None = None) -> None:
+        """Stops every VM that runs, side by side; see `Stop VM`.
+
+        | [Teardown] | `Stop All VMs` |
+        """
+        context = self._context
+        context.sessions.close_all()
+        seconds = context.seconds(timeout, context.settings.stop_timeout)
+        stages = context.run(context.parts.registry.stop(context.parts.registry.running(), seconds))
+        for vm, stage in stages.items():
+            logger.info(f"VM '{vm}' was stopped by: {stage.value}.")
+
+    @keyword(name="VM Should Be Running", tags=("VM", "Assertion"))
+    def vm_should_be_running(self, vm: str) -> None:
+        """Fails unless the VM's process lives and its CPUs run; the failure says why not.
+
+        | `VM Should Be Running` | vm0 |
+        """
+        status = self._context.use(vm, "VM Should Be Running", lambda instance: instance.status())
+        if status != "running":
+            raise VmStateError(f"VM '{vm}' should be running, but it is {status}.")
+
+    @keyword(name="Wait Until VM Stops", tags=("VM", "Wait"))
+    def wait_until_vm_stops(self, vm: str, *, timeout: timedelta = timedelta(minutes=1)) -> None:
+        """Waits until the VM has ended by itself, for example after ``poweroff`` in the guest.
+
+        | Write | poweroff |
+        | `Wait Until VM Stops` | vm0 | timeout=30 s |
+        """
+        context = self._context
+        machine = context.machine(vm)
+        if not context.run(machine.wait_until_stopped(timeout.total_seconds())):
+            raise WaitTimeout(
+                f"VM '{vm}' did not stop within {timeout.total_seconds():g} s; "
+                f"it is {machine.status.value}."
+            )
+        context.sessions.close(vm)
+        if machine.status is VmStatus.CRASHED:
+            logger.warn(f"VM '{vm}' did not end in an orderly way; see its artifacts.")

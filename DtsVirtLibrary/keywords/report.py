@@ -1,0 +1,54 @@
+"""What log.html shows of a VM: the stages of a start, and links to the artifacts."""
+
+from __future__ import annotations
+
+import base64
+import os
+from collections.abc import Sequence
+from html import escape
+from pathlib import Path
+from urllib.parse import quote
+
+from DtsVirtLibrary.results import Stage
+
+BAR_PIXELS = 240
+
+
+def start_report(
+    vm: str, stages: Sequence[Stage], directory: Path, files: Sequence[str], log_directory: Path
+) -> str:
+    """Return HTML: a small table of the start's stages and links to the artifacts."""
+    return (
+        f"<b>{escape(vm)}</b>: {_links(directory, files, log_directory)}"
+        f"<table style='border-collapse:collapse'>{''.join(_rows(stages))}</table>"
+    )
+
+
+def picture_html(picture: bytes, title: str) -> str:
+    """Return HTML that shows a PNG picture, embedded so that it survives a merge of logs."""
+    data = base64.b64encode(picture).decode("ascii")
+    return f'<img alt="{escape(title)}" title="{escape(title)}" src="data:image/png;base64,{data}">'
+
+
+def _rows(stages: Sequence[Stage]) -> list[str]:
+    total = max((stage.at for stage in stages), default=0.0) or 1.0
+    rows = []
+    previous = 0.0
+    for stage in stages:
+        left = round(BAR_PIXELS * previous / total)
+        width = max(1, round(BAR_PIXELS * (stage.at - previous) / total))
+        rows.append(
+            f"<tr><td>{escape(stage.name)}</td>"
+            f"<td style='text-align:right;padding:0 1em'>{stage.at:.2f} s</td>"
+            f"<td><div style='margin-left:{left}px;width:{width}px;height:.7em;"
+            "background:#5a8fc7'></div></td></tr>"
+        )
+        previous = stage.at
+    return rows
+
+
+def _links(directory: Path, files: Sequence[str], log_directory: Path) -> str:
+    base = Path(os.path.relpath(directory, log_directory)).as_posix()
+    return " ".join(
+        f'<a href="{escape(quote(f"{base}/{name}"))}">{escape(name)}</a>' for name in files
+    )

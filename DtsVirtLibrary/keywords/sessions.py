@@ -1,0 +1,67 @@
+"""The connections to guests in the running SSHLibrary, by the VM's name as alias."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from robot.api import logger
+from robot.libraries.BuiltIn import BuiltIn
+
+from DtsVirtLibrary.guest import ssh
+
+if TYPE_CHECKING:
+    from DtsVirtLibrary.results import GuestSession
+    from DtsVirtLibrary.spec import Login
+
+
+class SshSessions:
+    """Opens a connection for each VM and closes just those it opened."""
+
+    def __init__(self) -> None:
+        self._open: dict[str, tuple[Any, int]] = {}
+
+    def login(self, session: GuestSession, login: Login, seconds: float) -> None:
+        """Open a connection, log in, and make it SSHLibrary's current one.
+
+        :raises SshAuthError: the guest refuses the login.
+        :raises SshTimeout: the login took too long.
+        """
+        self.close(session.name)
+        library = _running_ssh_library()
+        index = ssh.log_in(library, session, login, seconds)
+        self._open[session.name] = (library, index)
+
+    def close(self, vm: str) -> None:
+        """Close the VM's connection, if there is one; other connections stay as they are."""
+        if vm not in self._open:
+            return
+        library, index = self._open.pop(vm)
+        current = library.current.config.index
+        # The alias is forgotten too, so that a later connection may take it.
+        with suppress(Exception):
+            ssh.close(library, index)
+        if current not in (None, index):
+            with suppress(Exception):
+                library.switch_connection(current)
+
+    def close_all(self) -> None:
+        """Close every connection that was opened here."""
+        for vm in list(self._open):
+            self.close(vm)
+
+
+def _running_ssh_library() -> Any:
+    """Return the suite's SSHLibrary whatever name it was imported by, importing it if need be."""
+    from SSHLibrary import SSHLibrary
+
+    def find() -> Any:
+        libraries = BuiltIn().get_library_instance(all=True).values()
+        return next((item for item in libraries if isinstance(item, SSHLibrary)), None)
+
+    library = find()
+    if library is None:
+        BuiltIn().import_library("SSHLibrary")
+        logger.debug("SSHLibrary was imported for this suite.")
+        library = find()
+    return library

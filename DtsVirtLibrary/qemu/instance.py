@@ -1,0 +1,258 @@
+"""One QEMU process from its launch to its end: implements the hypervisor protocol's Instance."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+from DtsVirtLibrary.errors import AgentError, MonitorError, VmStateError
+from DtsVirtLibrary.host.protocol import Host, HostProcess
+from DtsVirtLibrary.loop import Deadline
+from DtsVirtLibrary.printable import printable
+from DtsVirtLibrary.results import MonitorEvent, PciFunction
+from DtsVirtLibrary.spec import Device, Disk, HostPciDevice, VmSpec
+from DtsVirtLibrary.timeline import Timeline
+
+from . import hotplug
+from .agent import Agent
+from .agent_readiness import AgentReadiness
+from .cmdline import CommandLine, shell_text
+from .monitor import Monitor
+from .pci import guest_address, pci_functions
+from .placement import Placement
+from .resources import StartResources
+
+TAIL_BYTES = 8 * 1024
+# Logs beyond this are kept as their last part.
+KEPT_BYTES = 16 * 1024 * 1024
+MONITOR_TIMEOUT = 10.0
+# `info usernet`:  TCP[HOST_FORWARD]  14  127.0.0.1 40123  10.0.2.15 22  0  0
+FORWARD = re.compile(r"^\s*TCP\[HOST_FORWARD\]\s+\d+\s+(\S+)\s+(\d+)\s+\S+\s+22\s", re.MULTILINE)
+
+
+class QemuInstance:
+    """A QEMU process whose CPUs run, with its channels and its directory."""
+
+    def __init__(
+        self,
+        spec: VmSpec,
+        host: Host,
+        process: HostProcess,
+        placement: Placement,
+        line: CommandLine,
+        accelerator: str,
+        monitor: Monitor,
+        agent: Agent | None,
+        resources: StartResources,
+    ) -> None:
+        self.spec = spec
+        self.host = host
+        self.process = process
+        self.placement = placement
+        self.accelerator = accelerator
+        self.monitor = monitor
+        self.notes: list[str] = list(line.notes)
+        self.forward: tuple[str, int] | None = None
+        self._line = line
+        self._resources = resources
+        self._agent = agent
+        self._readiness = AgentReadiness(spec.name, monitor, agent) if agent else None
+
+    @property
+    def argv(self) -> Sequence[str]:
+        """The command line that was started."""
+        return self._line.argv
+
+    @property
+    def pid(self) -> int:
+        """QEMU's process id on the host."""
+        return self.process.identity.pid
+
+    @property
+    def exit_code(self) -> int | None:
+        """How QEMU ended (negative: signal); None while it runs."""
+        return self.process.exit_code
+
+    @property
+    def end_reason(self) -> str | None:
+        """The reason of QMP's last SHUTDOWN event, such as ``guest-shutdown``."""
+        for event in reversed(self.monitor.events):
+            if event.name == "GUEST_PANICKED":
+                return "guest-panicked"
+            if event.name == "SHUTDOWN":
+                return str(event.data.get("reason", "unknown"))
+        return None
+
+    @property
+    def has_agent(self) -> bool:
+        """Whether the VM has a channel for the guest agent."""
+        return self._agent is not None
+
+    @property
+    def agent(self) -> Agent:
+        """The guest agent.
+
+        :raises AgentError: the VM was created without one.
+        """
+        if self._agent is None:
+            raise AgentError(
+                f"VM '{self.spec.name}' has no guest agent channel; "
+                "create it with qga=enable=yes (the default)."
+            )
+        return self._agent
+
+    async def wait_for_agent(self, deadline: Deadline, timeline: Timeline) -> None:
+        """Return when the guest agent has answered; see :class:`AgentReadiness`."""
+        await self._ready_agent().wait(deadline, timeline)
+
+    async def wait_for_boot(self, old_boot: str, deadline: Deadline) -> None:
+        """Return when the agent answers from another boot than `old_boot`."""
+        await self._ready_agent().wait_for_boot(old_boot, deadline)
+
+    def _ready_agent(self) -> AgentReadiness:
+        if self._readiness is None:
+            _ = self.agent
+        assert self._readiness is not None
+        return self._readiness
+
+    async def wait_closed(self) -> int:
+        """Wait until QEMU has ended and return its exit code."""
+        return await self.process.wait()
+
+    async def status(self) -> str:
+        """Return QMP's run state: ``running``, ``paused``, ``guest-panicked``, ..."""
+        reply = await self.monitor.execute("query-status", timeout=MONITOR_TIMEOUT)
+        return str(reply["status"])
+
+    async def power_button(self) -> None:
+        """Press the ACPI power button."""
+        await self.monitor.execute("system_powerdown", timeout=MONITOR_TIMEOUT)
+
+    async def quit(self) -> None:
+        """Ask QEMU to end at once."""
+        await self.monitor.execute("quit", timeout=MONITOR_TIMEOUT)
+
+    def send_signal(self, number: int) -> None:
+        """Send QEMU a signal."""
+        self.process.send_signal(number)
+
+    async def pause(self) -> None:
+        """Stop the CPUs."""
+        await self.monitor.execute("stop", timeout=MONITOR_TIMEOUT)
+
+    async def resume(self) -> None:
+        """Let the CPUs run."""
+        await self.monitor.execute("cont", timeout=MONITOR_TIMEOUT)
+
+    async def reset(self) -> None:
+        """Press the reset button; what the agent still owed is void."""
+        await self.monitor.execute("system_reset", timeout=MONITOR_TIMEOUT)
+        if self._agent is not None:
+            self._agent.reset()
+
+    async def execute(
+        self, command: str, arguments: Mapping[str, Any] | None, *, timeout: float
+    ) -> Any:
+        """Run a QMP command and return what it returns."""
+        return await self.monitor.execute(command, arguments, timeout=timeout)
+
+    async def human(self, line: str, *, timeout: float) -> str:
+        """Run a line of the human monitor and return its text."""
+        return await self.monitor.human(line, timeout=timeout)
+
+    async def wait_for_event(
+        self, names: Collection[str], *, deadline: Deadline, since: float = 0.0
+    ) -> MonitorEvent:
+        """Return the first event of one of these names after `since` seconds of the launch."""
+        return await self.monitor.wait_for_event(names, deadline=deadline, since=since)
+
+    async def pci_functions(self) -> tuple[PciFunction, ...]:
+        """Return the guest's PCI functions, those behind bridges included."""
+        reply = await self.monitor.execute("query-pci", timeout=MONITOR_TIMEOUT)
+        hosts = {
+            device.id: device.host
+            for device in self.spec.devices
+            if isinstance(device, HostPciDevice)
+        }
+        return pci_functions(reply, host_addresses=hosts)
+
+    async def guest_pci_address(self, device: str) -> str:
+        """Return a device's address in the guest, by its id or its address on the host.
+
+        :raises ConfigError: there is no such device; the text lists those there are.
+        """
+        return guest_address(await self.pci_functions(), device)
+
+    async def plug(self, device: Device | Disk) -> str:
+        """Plug a device into the running VM and return its id."""
+        return await hotplug.plug(self, device)
+
+    async def unplug(self, device_id: str, deadline: Deadline) -> None:
+        """Unplug a device and wait until the guest has let it go."""
+        await hotplug.unplug(self, device_id, deadline)
+
+    async def screenshot(self) -> bytes:
+        """Return the display's picture as PNG.
+
+        :raises VmStateError: the VM has no display.
+        """
+        path = f"{self.placement.directory}/screen.png"
+        try:
+            await self.monitor.execute(
+                "screendump", {"filename": path, "format": "png"}, timeout=MONITOR_TIMEOUT
+            )
+        except MonitorError as error:
+            raise VmStateError(
+                f"VM '{self.spec.name}' has no picture of its display: {error.summary} "
+                "Create the VM with vnc=auto=yes to give it a display."
+            ) from error
+        try:
+            return await self.host.read_bytes(path)
+        finally:
+            await self.host.remove(path)
+
+    async def find_forward(self) -> None:
+        """Learn which port QEMU bound for the guest's SSH server."""
+        if self.spec.control_nic is None:
+            return
+        text = await self.monitor.human("info usernet", timeout=MONITOR_TIMEOUT)
+        if match := FORWARD.search(text):
+            self.forward = (match[1], int(match[2]))
+
+    async def tails(self) -> tuple[str, str]:
+        """Return the last lines of QEMU's stderr and of the serial console."""
+        return await read_tails(self.host, self.placement)
+
+    async def collect(self) -> Mapping[str, bytes]:
+        """Return the files worth keeping: command line, stderr, serial log, QMP transcript."""
+        files = {
+            "command-line.sh": shell_text(self._line).encode(),
+            "qmp.jsonl": self.monitor.transcript().encode(),
+        }
+        for name, path in (
+            ("stderr.log", self.placement.stderr),
+            ("serial.log", self.placement.serial_log),
+        ):
+            if await self.host.status(path) is not None:
+                files[name] = await self.host.read_bytes(path, offset=-KEPT_BYTES)
+        return files
+
+    async def release(self) -> None:
+        """Close the channels and give back what the start took. Quiet the second time."""
+        await self.monitor.close()
+        if self._agent is not None:
+            await self._agent.close()
+        await self._resources.give_back()
+
+
+async def read_tails(host: Host, placement: Placement) -> tuple[str, str]:
+    """Return the printable ends of stderr and of the serial log; empty where there is none."""
+    tails = []
+    for path in (placement.stderr, placement.serial_log):
+        if await host.status(path) is None:
+            tails.append("")
+            continue
+        data = await host.read_bytes(path, offset=-TAIL_BYTES)
+        tails.append(printable(data.decode("utf-8", "replace")))
+    return tails[0], tails[1]

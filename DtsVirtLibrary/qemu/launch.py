@@ -1,0 +1,159 @@
+"""Starting QEMU and waiting until it has answered."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import socket
+from dataclasses import replace
+
+from DtsVirtLibrary.errors import (
+    DtsVirtError,
+    MonitorClosed,
+    MonitorTimeout,
+    StartError,
+    StartTimeout,
+)
+from DtsVirtLibrary.host.protocol import Host, HostProcess, Spawn
+from DtsVirtLibrary.loop import Deadline
+from DtsVirtLibrary.spec import VhostUserBackend, VmSpec
+from DtsVirtLibrary.timeline import Timeline
+
+from .agent import Agent
+from .cmdline import CommandLine
+from .instance import QemuInstance, read_tails
+from .monitor import Monitor
+from .pinning import pin
+from .placement import Placement
+from .resources import StartResources
+
+MONITOR_DESCRIPTOR = 10
+AGENT_DESCRIPTOR = 11
+# QEMU closes its channels a moment before it ends.
+END_SECONDS = 5.0
+
+
+class _Channels:
+    """The two ends of the sockets that QEMU inherits."""
+
+    def __init__(self, *, with_agent: bool) -> None:
+        self.monitor, theirs = socket.socketpair()
+        self.inherited = {MONITOR_DESCRIPTOR: theirs}
+        self.agent: socket.socket | None = None
+        if with_agent:
+            self.agent, self.inherited[AGENT_DESCRIPTOR] = socket.socketpair()
+
+    def close(self) -> None:
+        """Close what nobody took over."""
+        for end in (self.monitor, self.agent, *self.inherited.values()):
+            if end is not None:
+                end.close()
+
+
+async def launch(
+    spec: VmSpec,
+    host: Host,
+    placement: Placement,
+    line: CommandLine,
+    accelerator: str,
+    resources: StartResources,
+    deadline: Deadline,
+    timeline: Timeline,
+) -> QemuInstance:
+    """Start QEMU, connect to it and let its CPUs run.
+
+    :raises StartError: QEMU ended; the text has its exit code and stderr.
+    :raises StartTimeout: QEMU did not answer in time; the text says what it may wait for.
+    """
+    channels = _Channels(with_agent=spec.guest_agent)
+    monitor = Monitor(spec.name)
+    process: HostProcess | None = None
+    try:
+        process = await host.spawn(
+            Spawn(
+                argv=line.argv,
+                stdout=placement.stderr,
+                stderr=placement.stderr,
+                sockets=channels.inherited,
+            )
+        )
+        timeline.reached("process started")
+        await _connect(spec, process, monitor, channels.monitor, deadline)
+        timeline.reached("QMP answered")
+        agent = Agent(spec.name, channels.agent) if channels.agent else None
+        instance = QemuInstance(
+            spec, host, process, placement, line, accelerator, monitor, agent, resources
+        )
+        await instance.find_forward()
+        instance.notes += await pin(host, monitor, spec)
+        if spec.incoming is None:
+            await instance.resume()
+            timeline.reached("CPUs started")
+        return instance
+    except BaseException as error:
+        await _abandon(process, monitor, channels)
+        if isinstance(error, DtsVirtError):
+            await _explain(error, spec, host, placement, line, process)
+        raise
+
+
+async def _connect(
+    spec: VmSpec,
+    process: HostProcess,
+    monitor: Monitor,
+    channel: socket.socket,
+    deadline: Deadline,
+) -> None:
+    """Return when QEMU has answered ``qmp_capabilities``; it greets even when it then fails."""
+    try:
+        await monitor.connect(channel, deadline)
+    except MonitorClosed as error:
+        await asyncio.wait_for(process.wait(), END_SECONDS)
+        raise StartError(f"VM '{spec.name}': QEMU ended while it started.") from error
+    except MonitorTimeout as error:
+        raise StartTimeout(
+            f"VM '{spec.name}': QEMU did not answer within {deadline.elapsed:.1f} s."
+            f"{_waits_for(spec)}"
+        ) from error
+
+
+def _waits_for(spec: VmSpec) -> str:
+    """Name the back ends without which QEMU stays deaf."""
+    hints = [
+        f" It listens on '{nic.backend.path}' until the vhost-user back end connects."
+        if nic.backend.server
+        else f" It waits for the vhost-user back end behind '{nic.backend.path}'."
+        for nic in spec.nics
+        if isinstance(nic.backend, VhostUserBackend)
+    ]
+    return "".join(hints)
+
+
+async def _abandon(process: HostProcess | None, monitor: Monitor, channels: _Channels) -> None:
+    if process is not None and process.exit_code is None:
+        process.send_signal(signal.SIGKILL)
+        await asyncio.shield(process.wait())
+    await monitor.close()
+    channels.close()
+
+
+async def _explain(
+    error: DtsVirtError,
+    spec: VmSpec,
+    host: Host,
+    placement: Placement,
+    line: CommandLine,
+    process: HostProcess | None,
+) -> None:
+    """Add what QEMU left to the error, while its directory is still there."""
+    stderr, serial = await read_tails(host, placement)
+    ended_by_itself = isinstance(error, StartError) and not isinstance(error, StartTimeout)
+    error.evidence = replace(
+        error.evidence,
+        vm=spec.name,
+        action="Start VM",
+        argv=tuple(line.argv),
+        exit_code=process.exit_code if process and ended_by_itself else None,
+        stderr_tail=stderr,
+        serial_tail=serial,
+    )

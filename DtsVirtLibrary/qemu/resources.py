@@ -1,0 +1,87 @@
+"""What one start takes from the host, and gives back whatever becomes of it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+
+from DtsVirtLibrary.errors import HypervisorMissing
+from DtsVirtLibrary.host import network
+from DtsVirtLibrary.host.protocol import Host
+from DtsVirtLibrary.spec import BridgeBackend, Disk, TapBackend, VmSpec
+
+from .placement import Placement
+
+OVERLAY_SECONDS = 60.0
+
+GiveBack = Callable[[], Awaitable[object]]
+
+
+class StartResources:
+    """Makes overlays, taps and bridges for a start; remembers how to undo each."""
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+        self._undo: list[GiveBack] = []
+
+    async def directory(self, vm: str) -> str:
+        """Make the private directory of the start."""
+        path = await self._host.private_directory(vm)
+        self._undo.append(lambda: self._host.remove(path))
+        return path
+
+    async def prepare(self, spec: VmSpec, placement: Placement) -> None:
+        """Make what the specification needs and the host has not."""
+        for disk in spec.disks:
+            if disk.overlay:
+                await self._overlay(disk, placement)
+        for nic in spec.nics:
+            backend = nic.backend
+            tap = placement.taps.get(nic.id or "")
+            if tap is None:
+                continue
+            if isinstance(backend, (BridgeBackend, TapBackend)):
+                await self._tap(tap, backend.bridge)
+
+    async def give_back(self) -> None:
+        """Undo everything in reverse order. Quiet the second time."""
+        while self._undo:
+            with suppress(Exception):
+                await self._undo.pop()()
+
+    async def _overlay(self, disk: Disk, placement: Placement) -> None:
+        program = await self._host.which("qemu-img")
+        if program is None:
+            raise HypervisorMissing(
+                f"qemu-img is missing on {self._host.name}, so '{disk.file}' cannot be given an "
+                "overlay. Install it: apt-get install qemu-utils."
+            )
+        base = await self._host.real_path(disk.file)
+        assert disk.id is not None
+        overlay = placement.overlay(disk.id)
+        await self._host.run(
+            [program, "create", "-q", "-f", "qcow2", "-F", disk.format, "-b", base, overlay],
+            timeout=OVERLAY_SECONDS,
+        )
+
+    async def _tap(self, name: str, bridge: str | None) -> None:
+        if bridge is not None:
+            made = await network.make_bridge(self._host, bridge)
+            self._undo.append(lambda: network.remove_bridge(self._host, made))
+        tap = await network.make_tap(self._host, name, bridge=bridge)
+        self._undo.append(lambda: network.remove_tap(self._host, tap))
+
+
+def tap_names(spec: VmSpec) -> dict[str, str]:
+    """Return a new, unique tap name for each card that needs a tap made, by the card's id."""
+    return {
+        nic.id or "": network.unique_interface_name("tap")
+        for nic in spec.nics
+        if isinstance(nic.backend, BridgeBackend)
+        or (isinstance(nic.backend, TapBackend) and needs_tap(nic.backend))
+    }
+
+
+def needs_tap(backend: TapBackend) -> bool:
+    """Whether the library makes the tap: nobody named one, and no script configures one."""
+    return backend.interface is None and backend.script in (None, "no")

@@ -1,0 +1,42 @@
+"""MAC addresses for the cards that were given none.
+
+They must differ between the VMs of a run, between runs that share a host, and stay the
+same for one VM through all its starts: so they are derived, not drawn.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+
+from DtsVirtLibrary.spec import Device, Nic, VmSpec
+
+# QEMU's own prefix; locally administered, unicast.
+PREFIX = "52:54:00"
+
+
+def with_mac_addresses(spec: VmSpec, seed: str) -> VmSpec:
+    """Return `spec` with a MAC address for each card that has none."""
+    taken = {nic.mac for nic in spec.nics if nic.mac}
+
+    def filled(index: int, device: Device) -> Device:
+        if not isinstance(device, Nic) or device.mac:
+            return device
+        mac = derive_mac(f"{seed}/{spec.name}/{index}", taken)
+        taken.add(mac)
+        return replace(device, mac=mac)
+
+    return replace(
+        spec, devices=tuple(filled(index, device) for index, device in enumerate(spec.devices))
+    )
+
+
+def derive_mac(text: str, taken: set[str | None]) -> str:
+    """Return a MAC address made from `text` that is not in `taken`."""
+    attempt = 0
+    while True:
+        digest = hashlib.sha256(f"{text}/{attempt}".encode()).hexdigest()
+        mac = ":".join([PREFIX, digest[0:2], digest[2:4], digest[4:6]])
+        if mac not in taken:
+            return mac
+        attempt += 1

@@ -1,0 +1,50 @@
+"""The files that a run keeps of its VMs, under the output directory of the runner."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+
+from DtsVirtLibrary.host.protocol import Host
+
+
+class StartArtifacts:
+    """The files of one start of one VM: ``vms/<vm>/start-<n>/``."""
+
+    def __init__(self, runner: Host, directory: Path) -> None:
+        self._runner = runner
+        self.directory = directory
+        self.kept: list[str] = []
+        self._pictures = 0
+
+    async def keep(self, files: Mapping[str, bytes]) -> None:
+        """Write the files, replacing what an earlier moment of the same start left."""
+        await self._runner.make_directory(self.directory)
+        for name, data in files.items():
+            await self._runner.write_bytes(self.directory / name, data, mode=0o644)
+            if name not in self.kept:
+                self.kept.append(name)
+
+    def next_picture(self) -> Path:
+        """Return the path of the next screenshot."""
+        self._pictures += 1
+        return self.directory / f"screen-{self._pictures}.png"
+
+
+class ArtifactStore:
+    """Hands out a directory for every start.
+
+    :param runner: the machine that the runner runs on.
+    :param root: directory that holds one directory for each VM.
+    """
+
+    def __init__(self, runner: Host, root: Path) -> None:
+        self._runner = runner
+        self.root = root
+        self._starts: Counter[str] = Counter()
+
+    def new_start(self, vm: str) -> StartArtifacts:
+        """Return the artifacts of the VM's next start."""
+        self._starts[vm] += 1
+        return StartArtifacts(self._runner, self.root / vm / f"start-{self._starts[vm]}")

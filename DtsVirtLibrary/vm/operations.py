@@ -1,0 +1,129 @@
+"""What is done with one running VM beyond starting and stopping it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from DtsVirtLibrary.errors import AgentError, ConfigError, nearest
+from DtsVirtLibrary.guest.banner import wait_for_banner
+from DtsVirtLibrary.host.protocol import Host
+from DtsVirtLibrary.loop import Deadline
+from DtsVirtLibrary.results import GuestInterface, VmStatus
+
+from .hypervisor import Instance
+from .machine import Machine
+from .readiness import wait_for_address
+
+AGENT_SECONDS = 10.0
+
+
+async def put_file(
+    machine: Machine, runner: Host, source: Path, destination: str, seconds: float
+) -> None:
+    """Copy a file of the runner's machine into the guest by its agent.
+
+    :raises ConfigError: the source is missing.
+    """
+    if await runner.status(source) is None:
+        raise ConfigError(f"'{source}' does not exist, so it cannot be put into '{machine.name}'.")
+    data = await runner.read_bytes(source)
+    await machine.use(
+        "Put File In Guest",
+        lambda instance: instance.agent.put_file(data, destination, timeout=seconds),
+    )
+
+
+async def get_file(
+    machine: Machine, runner: Host, source: str, destination: Path, seconds: float
+) -> None:
+    """Copy a file of the guest to the runner's machine by the agent."""
+    data = await machine.use(
+        "Get File From Guest",
+        lambda instance: instance.agent.get_file(source, timeout=seconds),
+    )
+    await runner.make_directory(destination.parent)
+    await runner.write_bytes(destination, data, mode=0o644)
+
+
+async def ip_address(machine: Machine, interface: str | None, seconds: float) -> str:
+    """Return an IPv4 address of the guest: of `interface`, else of the control card.
+
+    :raises AgentError: there is no such interface, or it has no IPv4 address.
+    """
+    found = await machine.use(
+        "Get VM IP", lambda instance: instance.agent.interfaces(timeout=seconds)
+    )
+    chosen = _choose(machine, interface, found)
+    if chosen.ipv4 is None:
+        raise AgentError(
+            f"VM '{machine.name}': guest interface '{chosen.name}' has no IPv4 address."
+        )
+    return chosen.ipv4
+
+
+def _choose(
+    machine: Machine, interface: str | None, found: tuple[GuestInterface, ...]
+) -> GuestInterface:
+    if interface is not None:
+        match = [item for item in found if item.name == interface]
+        what = f"guest interface '{interface}'"
+    else:
+        nic = machine.specification().control_nic
+        match = [item for item in found if nic is not None and item.mac == nic.mac]
+        what = "control interface"
+    if not match:
+        names = [item.name for item in found]
+        raise AgentError(
+            f"VM '{machine.name}' has no {what}.{nearest(interface or '', names)} "
+            f"Guest interfaces: {', '.join(names) or 'none'}."
+        )
+    return match[0]
+
+
+async def capture_screenshot(
+    machine: Machine, runner: Host, file: Path | None
+) -> tuple[Path, bytes]:
+    """Save the display's picture and return its path and the PNG's bytes."""
+    picture = await machine.use("Capture VM Screenshot", lambda instance: instance.screenshot())
+    assert machine.artifacts is not None
+    path = machine.artifacts.next_picture() if file is None else file
+    await runner.make_directory(path.parent)
+    await runner.write_bytes(path, picture, mode=0o644)
+    return path, picture
+
+
+async def pause(machine: Machine) -> None:
+    """Stop the CPUs; one that is paused already stays so."""
+    await machine.use("Pause VM", lambda instance: instance.pause())
+    machine.status = VmStatus.PAUSED
+
+
+async def resume(machine: Machine) -> None:
+    """Let the CPUs run again."""
+    await machine.use("Resume VM", lambda instance: instance.resume())
+    machine.status = VmStatus.RUNNING
+
+
+async def reset(machine: Machine) -> None:
+    """Press the reset button."""
+    await machine.use("Reset VM", lambda instance: instance.reset())
+
+
+async def reboot(machine: Machine, seconds: float) -> None:
+    """Reboot the guest by its agent and wait until the new boot is as ready as the start was.
+
+    :raises AgentTimeout: the agent did not come back in time.
+    :raises StartTimeout: the control card got no address in time.
+    :raises SshTimeout: the SSH server did not come back in time.
+    """
+    deadline = Deadline(seconds)
+
+    async def work(instance: Instance) -> None:
+        old_boot = await instance.agent.boot_id(timeout=AGENT_SECONDS)
+        await instance.agent.shutdown("reboot", timeout=AGENT_SECONDS)
+        await instance.wait_for_boot(old_boot, deadline)
+        if machine.session is not None and machine.session.username and instance.forward:
+            await wait_for_address(machine.specification(), instance, deadline)
+            await wait_for_banner(machine.name, *instance.forward, deadline=deadline)
+
+    await machine.use("Reboot Guest", work)

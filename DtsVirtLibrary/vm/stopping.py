@@ -1,0 +1,113 @@
+"""Stopping a VM, from gentle to hard, each stage with a deadline of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from DtsVirtLibrary.errors import AgentError, CleanupError, Evidence, MonitorError
+from DtsVirtLibrary.results import StopStage
+
+from .hypervisor import Instance
+
+# A guest agent that lives answers in milliseconds.
+AGENT_ANSWER = 5.0
+QUIT_SECONDS = 10.0
+SIGNAL_SECONDS = 5.0
+
+
+@dataclass(frozen=True)
+class _Rung:
+    stage: StopStage
+    act: Callable[[], Awaitable[None]]
+    seconds: float
+
+
+async def stop(
+    vm: str, instance: Instance, guest_seconds: float, note: Callable[[str], None]
+) -> StopStage:
+    """End the VM and return the stage that worked.
+
+    :param guest_seconds: deadline of each of the two stages in which the guest shuts
+        itself down; 0 leaves them out.
+    :param note: called with a line on each stage that did not work.
+    :raises CleanupError: not even SIGKILL ended the process.
+    """
+    if instance.exit_code is not None:
+        return StopStage.ALREADY
+    for rung in await _ladder(instance, guest_seconds):
+        if await _climb(instance, rung, note):
+            return rung.stage
+    raise CleanupError(
+        f"VM '{vm}': process {instance.pid} did not end, not even by SIGKILL; "
+        "it hangs in the kernel (state D in ps). The host may need a restart.",
+        Evidence(vm=vm, action="Stop VM", argv=tuple(instance.argv)),
+    )
+
+
+async def kill(vm: str, instance: Instance) -> StopStage:
+    """End the VM by SIGKILL."""
+    rung = _signal(instance, StopStage.KILL, signal.SIGKILL)
+    if instance.exit_code is None and not await _climb(instance, rung, lambda _: None):
+        raise CleanupError(
+            f"VM '{vm}': process {instance.pid} did not end after SIGKILL.",
+            Evidence(vm=vm, action="Kill VM", argv=tuple(instance.argv)),
+        )
+    return StopStage.KILL
+
+
+async def _ladder(instance: Instance, guest_seconds: float) -> list[_Rung]:
+    rungs = []
+    if guest_seconds > 0 and await _guest_runs(instance):
+        if instance.has_agent:
+            rungs.append(_Rung(StopStage.AGENT, _agent_shutdown(instance), guest_seconds))
+        rungs.append(_Rung(StopStage.POWER_BUTTON, instance.power_button, guest_seconds))
+    return [
+        *rungs,
+        _Rung(StopStage.QUIT, instance.quit, QUIT_SECONDS),
+        _signal(instance, StopStage.TERMINATE, signal.SIGTERM),
+        _signal(instance, StopStage.KILL, signal.SIGKILL),
+    ]
+
+
+async def _guest_runs(instance: Instance) -> bool:
+    try:
+        return await instance.status() == "running"
+    except MonitorError:
+        return False
+
+
+def _agent_shutdown(instance: Instance) -> Callable[[], Awaitable[None]]:
+    async def act() -> None:
+        # Success has no answer, so whether anybody listens is asked first.
+        await instance.agent.ping(timeout=AGENT_ANSWER)
+        await instance.agent.shutdown("powerdown", timeout=AGENT_ANSWER)
+
+    return act
+
+
+def _signal(instance: Instance, stage: StopStage, number: signal.Signals) -> _Rung:
+    async def act() -> None:
+        instance.send_signal(number)
+
+    return _Rung(stage, act, SIGNAL_SECONDS)
+
+
+async def _climb(instance: Instance, rung: _Rung, note: Callable[[str], None]) -> bool:
+    try:
+        await rung.act()
+    except (AgentError, MonitorError) as error:
+        if instance.exit_code is None:
+            note(f"{rung.stage.value} failed: {error.summary}")
+            # A connection that closed under `quit` is the quit at work.
+            if rung.stage is not StopStage.QUIT:
+                return False
+    end = asyncio.ensure_future(instance.wait_closed())
+    await asyncio.wait({end}, timeout=rung.seconds)
+    if end.done():
+        return True
+    end.cancel()
+    note(f"{rung.stage.value} did not end the VM within {rung.seconds:g} s")
+    return False
