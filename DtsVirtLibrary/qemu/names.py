@@ -9,6 +9,15 @@ SERIAL_CHARDEV = "serial0"
 CONTROL_NETDEV = "host-connect"
 CONTROL_NIC = "host-connect-nic"
 MEMORY_BACKEND = "ram"
+HUMAN_MONITOR_CHARDEV = "human-monitor"
+AGENT_BUS = "virtio-serial0"
+RNG = "rng0"
+RNG_DEVICE = "rng-device0"
+PANIC_DEVICE = "pvpanic0"
+VIDEO_DEVICE = "video0"
+SCSI_CONTROLLER = "scsi0"
+# Root ports of q35 that are kept free, since its root bus takes no device while it runs.
+HOTPLUG_PORTS = ("hotplug0", "hotplug1", "hotplug2", "hotplug3")
 
 RESERVED = frozenset(
     {
@@ -19,5 +28,13 @@ RESERVED = frozenset(
         CONTROL_NETDEV,
         CONTROL_NIC,
         MEMORY_BACKEND,
+        HUMAN_MONITOR_CHARDEV,
+        AGENT_BUS,
+        RNG,
+        RNG_DEVICE,
+        PANIC_DEVICE,
+        VIDEO_DEVICE,
+        SCSI_CONTROLLER,
+        *HOTPLUG_PORTS,
     }
 )

@@ -47,6 +47,11 @@ class Placement:
         return f"{self.directory}/serial.log"
 
     @property
+    def serial_socket(self) -> str:
+        """UNIX socket that the serial console is offered on, where one is asked for."""
+        return f"{self.directory}/serial.sock"
+
+    @property
     def stderr(self) -> str:
         """File that QEMU's standard error goes to."""
         return f"{self.directory}/stderr.log"
