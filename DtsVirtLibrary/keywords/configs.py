@@ -45,7 +45,8 @@ class Configs:
             if await self._runner.status(candidate) is not None:
                 text = await self._runner.read_text(candidate)
                 return load_file(str(candidate), text)
-        looked = " and ".join(f"'{await self._runner.real_path(item)}'" for item in candidates)
+        places = [await self._runner.real_path(item) for item in candidates]
+        looked = " and ".join(f"'{place}'" for place in places)
         raise ConfigError(f"Configuration file '{path}' does not exist. Looked at {looked}.")
 
     async def parameters(

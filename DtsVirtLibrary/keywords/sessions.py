@@ -56,8 +56,8 @@ def _running_ssh_library() -> Any:
     from SSHLibrary import SSHLibrary
 
     def find() -> Any:
-        libraries = BuiltIn().get_library_instance(all=True).values()
-        return next((item for item in libraries if isinstance(item, SSHLibrary)), None)
+        libraries: dict[str, Any] = BuiltIn().get_library_instance(all=True)  # type: ignore[assignment]
+        return next((item for item in libraries.values() if isinstance(item, SSHLibrary)), None)
 
     library = find()
     if library is None:

@@ -31,7 +31,7 @@ def with_mac_addresses(spec: VmSpec, seed: str) -> VmSpec:
     )
 
 
-def derive_mac(text: str, taken: set[str | None]) -> str:
+def derive_mac(text: str, taken: set[str]) -> str:
     """Return a MAC address made from `text` that is not in `taken`."""
     attempt = 0
     while True:
