@@ -6,7 +6,8 @@ import argparse
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ..host.protocol import Host
+    from DtsVirtLibrary.host.protocol import Host
+
     from .findings import Finding
 
 
@@ -26,19 +27,20 @@ def doctor(arguments: argparse.Namespace) -> int:
     """Print what was found on this machine."""
     import asyncio
 
-    from ..version import __version__
+    from DtsVirtLibrary.version import VERSION
+
     from .findings import as_json, as_text, ready
 
     host_name, found = asyncio.run(_examine_local_host())
     if arguments.json:
-        print(as_json(found, host=host_name, version=__version__))
+        print(as_json(found, host=host_name, version=VERSION))
     else:
         print(as_text(found))
     return 0 if ready(found) else 1
 
 
 async def _examine_local_host() -> tuple[str, list[Finding]]:
-    from ..host.local import LocalHost
+    from DtsVirtLibrary.host.local import LocalHost
 
     host = LocalHost()
     try:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ..cache import cache_directory
-from ..errors import DtsVirtError
-from ..host.protocol import Host
-from ..qemu.accelerator import probe_accelerator
-from ..qemu.binary import BinaryFacts, probe
+from DtsVirtLibrary.cache import cache_directory
+from DtsVirtLibrary.errors import DtsVirtError
+from DtsVirtLibrary.guest.image.cache import GuestCache
+from DtsVirtLibrary.guest.image.recipe import RECIPES, Recipe, recipe_digest
+from DtsVirtLibrary.host.protocol import Host
+from DtsVirtLibrary.qemu.accelerator import probe_accelerator
+from DtsVirtLibrary.qemu.binary import BinaryFacts, probe
+
 from .findings import Finding, Status
 
 QEMU = "qemu-system-x86_64"
@@ -26,13 +29,13 @@ async def binaries(host: Host) -> list[Finding]:
 
 
 async def _default_binary(host: Host) -> Finding:
-    name = QEMU
+    cache = await cache_directory(host)
     try:
-        facts = await probe(host, None, await cache_directory(host))
+        facts = await probe(host, None, cache)
     except DtsVirtError as error:
         remedy = "as root: apt-get install --no-install-recommends qemu-system-x86"
-        return Finding("QEMU", name, Status.MISSING, error.summary, remedy, required=True)
-    return Finding("QEMU", name, Status.OK, _described(facts), required=True)
+        return Finding("QEMU", QEMU, Status.MISSING, error.summary, remedy, required=True)
+    return Finding("QEMU", QEMU, Status.OK, _described(facts), required=True)
 
 
 async def _other_binary(host: Host, path: str) -> Finding:
@@ -68,12 +71,29 @@ def _qemu_names(names: list[str]) -> Iterator[str]:
 
 async def accelerator(host: Host) -> list[Finding]:
     """Say whether KVM can be used, or why not."""
-    try:
-        facts = await probe_accelerator(host, await probe(host, None, await cache_directory(host)))
-    except DtsVirtError as error:
-        return [Finding("Accelerator", "KVM", Status.NOTE, error.summary)]
+    binary = await host.which(QEMU)
+    if binary is None:
+        text = f"not tried, because {QEMU} is missing"
+        return [Finding("Accelerator", "KVM", Status.NOTE, text)]
+    facts = await probe_accelerator(host, binary)
     if facts.kvm:
         return [Finding("Accelerator", "KVM", Status.OK, "virtual machines run on it")]
     text = f"cannot be used: {facts.reason}"
     remedy = "nothing need be done: virtual machines run, slower, on TCG"
     return [Finding("Accelerator", "KVM", Status.NOTE, text, remedy)]
+
+
+async def guests(host: Host) -> list[Finding]:
+    """Say which flavours of the embedded guest are built."""
+    cache = GuestCache(host, await cache_directory(host))
+    return [await _guest(cache, flavour, recipe) for flavour, recipe in RECIPES.items()]
+
+
+async def _guest(cache: GuestCache, flavour: str, recipe: Recipe) -> Finding:
+    build = await cache.current(flavour, recipe_digest(recipe))
+    if build is None:
+        remedy = f"it is built at the first use, or by: dtsvirt guest build --flavour {flavour}"
+        return Finding("Guest images", flavour, Status.NOTE, "not built yet", remedy)
+    size = sum(build.manifest.files.values()) // 1_000_000
+    text = f"built, kernel {build.manifest.kernel}, {size} MB ({build.directory})"
+    return Finding("Guest images", flavour, Status.OK, text)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 
-from ..cache import cache_directory
-from ..errors import HostError
-from ..host.hugepages import HugepagePool, size_text
-from ..host.hugepages import hugepages as hugepage_pools
-from ..host.protocol import Host
+from DtsVirtLibrary.cache import cache_directory
+from DtsVirtLibrary.errors import HostError
+from DtsVirtLibrary.host.hugepages import HugepagePool
+from DtsVirtLibrary.host.hugepages import hugepages as hugepage_pools
+from DtsVirtLibrary.host.protocol import Host
+from DtsVirtLibrary.host.sizes import size_text
+
 from .findings import Finding, Status
 
 CAP_NET_ADMIN = 12
@@ -54,7 +56,9 @@ async def _device(host: Host, path: str, purpose: str, module: str) -> Finding:
         answer = await host.run(["test", flag, path], timeout=10, check=False)
         if answer.exit_code != 0:
             text = f"this user may not open it (needed for {purpose} only)"
-            return Finding("Rights", path, Status.NOTE, text, f"as root: chmod or setfacl on {path}")
+            return Finding(
+                "Rights", path, Status.NOTE, text, f"as root: chmod or setfacl on {path}"
+            )
     return Finding("Rights", path, Status.OK, "can be opened")
 
 
@@ -116,10 +120,7 @@ async def _runtime(host: Host) -> Finding:
 
 async def _cache(host: Host) -> Finding:
     name = "cache directory"
-    try:
-        directory = await cache_directory(host)
-    except HostError as error:
-        return Finding("Space", name, Status.MISSING, error.summary, required=True)
+    directory = await cache_directory(host)
     free = await host.free_space(await _existing(host, directory))
     text = f"{directory}, {_mebibytes(free)} free"
     if free < CACHE_SPACE:

@@ -10,8 +10,9 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from ..errors import ConfigError, DtsVirtError
-from ..version import __version__
+from DtsVirtLibrary.errors import ConfigError, DtsVirtError
+from DtsVirtLibrary.version import VERSION
+
 from . import clean, doctor, guest, render
 
 EXIT_CODES = """exit codes:
@@ -48,7 +49,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog=EXIT_CODES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--version", action="version", version=f"dtsvirt {__version__}")
+    parser.add_argument("--version", action="version", version=f"dtsvirt {VERSION}")
     subparsers = parser.add_subparsers(metavar="COMMAND", required=True)
     for command in (doctor, render, guest, clean):
         command.add_parser(subparsers)

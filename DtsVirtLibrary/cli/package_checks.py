@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from importlib import metadata, resources
 from typing import NamedTuple
 
-from ..host.protocol import Host
+from DtsVirtLibrary.host.protocol import Host
+
 from .findings import Finding, Status
 
 DISTRIBUTION = "robotframework-dtsvirtlibrary"

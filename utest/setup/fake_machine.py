@@ -17,7 +17,8 @@ COPIED = (
     "DtsVirtLibrary/cli/debian-packages.txt",
 )
 REAL_TOOLS = """
-    awk bash cat chmod cp cut dirname env flock grep id mkdir mv rm sed sha256sum tail tee touch wc xargs
+    awk bash cat chmod cp cut dirname env flock grep id mkdir mv rm sed sha256sum tail tee
+    touch wc xargs
 """.split()  # noqa: SIM905
 
 # `-m venv DIR` makes a virtual environment of fakes, whose `-m pip` installs a fake dtsvirt.

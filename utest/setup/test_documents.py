@@ -1,0 +1,55 @@
+"""What is installed is what the documents say."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from DtsVirtLibrary.cli.package_checks import known_debian_packages
+
+ROOT = Path(__file__).resolve().parents[2]
+DEPENDENCIES = (ROOT / "docs/dependencies.md").read_text(encoding="utf-8")
+SETUP = (ROOT / "setup.py").read_text(encoding="utf-8")
+CONSTRAINTS = (ROOT / "constraints.txt").read_text(encoding="utf-8")
+
+
+def required() -> dict[str, str]:
+    """Return the floor of each required Python package, as setup.py says."""
+    block = SETUP[SETUP.index("install_requires") : SETUP.index("extras_require")]
+    return dict(re.findall(r'"([\w.-]+)>=([\d.]+)"', block))
+
+
+def extras() -> list[str]:
+    block = SETUP[SETUP.index("extras_require") : SETUP.index("entry_points")]
+    return [name for name in re.findall(r'"([\w.-]+)"', block) if name not in ("test", "traffic")]
+
+
+@pytest.mark.parametrize("name", sorted(required()))
+def test_each_required_package_is_explained(name: str) -> None:
+    assert f"| {name} |" in DEPENDENCIES
+
+
+@pytest.mark.parametrize("name", extras())
+def test_each_package_of_an_extra_is_explained(name: str) -> None:
+    assert re.search(rf"\b{re.escape(name)}\b", DEPENDENCIES)
+
+
+@pytest.mark.parametrize("name", [*sorted(required()), *extras()])
+def test_each_package_is_pinned_at_or_above_its_floor(name: str) -> None:
+    pinned = re.search(rf"^{re.escape(name)}==([\d.]+)", CONSTRAINTS, re.MULTILINE | re.IGNORECASE)
+    assert pinned, f"{name} is not in constraints.txt"
+    assert numbers(pinned[1]) >= numbers(required().get(name, "0"))
+
+
+def numbers(version: str) -> list[int]:
+    return [int(part) for part in version.split(".")]
+
+
+@pytest.mark.parametrize("package", list(known_debian_packages()), ids=lambda row: row.name)
+def test_each_debian_package_is_explained(package: object) -> None:
+    name, need, reason = package  # type: ignore[misc]
+    assert need in ("vm", "guest", "test")
+    row = next(line for line in DEPENDENCIES.splitlines() if line.startswith(f"| {name} |"))
+    assert row.replace("`", "").rstrip(" |").endswith(reason)
