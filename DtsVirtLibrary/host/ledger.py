@@ -1,0 +1,171 @@
+"""What keywords took from the host, so that it is given back at the end."""
+
+from __future__ import annotations
+
+from DtsVirtLibrary.errors import HostError
+from DtsVirtLibrary.host import hugepages, network, pci, sriov
+from DtsVirtLibrary.host.protocol import Host
+from DtsVirtLibrary.host.sizes import parse_kib
+from DtsVirtLibrary.host.taken import Taken
+
+HUGEPAGES = "reservation of hugepages"
+BINDING = "bound PCI function"
+VIRTUAL_FUNCTIONS = "set of virtual functions"
+TAP, BRIDGE, VETH = "tap", "bridge", "veth pair"
+NAMESPACE = "network namespace"
+
+
+class HostResources:
+    """Takes things from one host and gives them back by name, or all, the last first."""
+
+    def __init__(self, host: Host, sysfs: str = "/sys") -> None:
+        self._host = host
+        self._sysfs = sysfs
+        self._taken = Taken()
+        self._reservations = 0
+
+    async def give_back_all(self) -> None:
+        """Give back everything that is still held. Quiet when nothing is.
+
+        :raises CleanupError: some of it could not be given back; the rest was.
+        """
+        await self._taken.give_back_all()
+
+    async def hugepages(self) -> list[hugepages.HugepagePool]:
+        """Return the host's hugepage pools."""
+        return list(await hugepages.hugepages(self._host, self._sysfs))
+
+    async def reserve_hugepages(self, size: str, page_size: str | None, node: int | None) -> int:
+        """Reserve hugepages for a size such as ``512M`` and return how many they are."""
+        reservation = await hugepages.reserve(
+            self._host,
+            size_mib=-(-parse_kib(size) // 1024),
+            page_size_kib=parse_kib(page_size) if page_size else None,
+            node=node,
+            sysfs=self._sysfs,
+        )
+        self._reservations += 1
+        self._taken.hold(
+            HUGEPAGES,
+            str(self._reservations),
+            lambda: hugepages.release(self._host, reservation),
+        )
+        return reservation.pages
+
+    async def release_hugepages(self) -> None:
+        """Release every reservation of hugepages, the last first."""
+        for name in reversed(self._taken.names(HUGEPAGES)):
+            await self._taken.give_back(HUGEPAGES, name)
+
+    async def bind(self, address: str, driver: str) -> list[str]:
+        """Bind a PCI function and return what keeps it from being passed through.
+
+        Binding it again keeps the first former driver as the one to go back to.
+        """
+        address = pci.full_address(address)
+        if address in self._taken.names(BINDING):
+            await self.restore(address)
+        binding = await pci.bind(self._host, address, driver, sysfs=self._sysfs)
+        self._taken.hold(BINDING, address, lambda: pci.restore(self._host, binding))
+        if driver != pci.VFIO:
+            return []
+        try:
+            await pci.require_viable(self._host, address, self._sysfs)
+        except HostError as error:
+            return [str(error)]
+        return []
+
+    async def restore(self, address: str) -> None:
+        """Give a PCI function back to its former driver."""
+        await self._taken.give_back(BINDING, pci.full_address(address))
+
+    async def create_virtual_functions(self, physical_function: str, count: int) -> list[str]:
+        """Make virtual functions and return their addresses by index."""
+        card = pci.full_address(physical_function)
+        if card in self._taken.names(VIRTUAL_FUNCTIONS):
+            raise HostError(
+                f"This run has made virtual functions of {card} already; "
+                "use Destroy Virtual Functions first."
+            )
+        made = await sriov.create_virtual_functions(self._host, card, count, self._sysfs)
+        self._taken.hold(
+            VIRTUAL_FUNCTIONS, card, lambda: sriov.destroy_virtual_functions(self._host, made)
+        )
+        return list(made.addresses)
+
+    async def destroy_virtual_functions(self, physical_function: str) -> None:
+        """Take virtual functions away that were made here; bound ones are restored first."""
+        card = pci.full_address(physical_function)
+        if card in self._taken.names(VIRTUAL_FUNCTIONS):
+            found = await pci.function(self._host, card, self._sysfs)
+            for address in set(found.virtual_functions) & set(self._taken.names(BINDING)):
+                await self.restore(address)
+        await self._taken.give_back(VIRTUAL_FUNCTIONS, card)
+
+    async def set_virtual_function(
+        self,
+        physical_function: str,
+        index: int,
+        mac: str | None,
+        vlan: int | None,
+        trust: bool | None,
+        spoofchk: bool | None,
+    ) -> None:
+        """Set what the card enforces for a virtual function."""
+        await sriov.set_virtual_function(
+            self._host,
+            physical_function,
+            index,
+            mac=mac,
+            vlan=vlan,
+            trust=trust,
+            spoofchk=spoofchk,
+            sysfs=self._sysfs,
+        )
+
+    async def create_tap(self, name: str | None, bridge: str | None, owner: int | None) -> str:
+        """Make a tap and return its name."""
+        tap = await network.make_tap(self._host, name, bridge=bridge, owner=owner)
+        self._taken.hold(TAP, tap.name, lambda: network.remove_tap(self._host, tap))
+        return tap.name
+
+    async def create_bridge(self, name: str | None, address: str | None) -> str:
+        """Make a bridge, or use the one that is there, and return its name."""
+        bridge = await network.make_bridge(self._host, name, address=address)
+        if bridge.made:
+            self._taken.hold(BRIDGE, bridge.name, lambda: network.remove_bridge(self._host, bridge))
+        return bridge.name
+
+    async def create_namespace(self, name: str | None) -> str:
+        """Make a network namespace and return its name."""
+        namespace = await network.make_namespace(self._host, name)
+        self._taken.hold(
+            NAMESPACE, namespace.name, lambda: network.remove_namespace(self._host, namespace)
+        )
+        return namespace.name
+
+    async def create_veth(
+        self,
+        name: str | None,
+        peer: str | None,
+        namespace: str | None,
+        bridge: str | None,
+        address: str | None,
+        peer_address: str | None,
+    ) -> tuple[str, str]:
+        """Make a veth pair and return the names of its near and far end."""
+        veth, far = await network.make_veth(
+            self._host,
+            name,
+            peer,
+            namespace=namespace,
+            bridge=bridge,
+            address=address,
+            peer_address=peer_address,
+        )
+        self._taken.hold(VETH, veth.name, lambda: network.remove_veth(self._host, veth))
+        return veth.name, far
+
+    async def delete(self, kind: str, name: str) -> None:
+        """Remove a tap, bridge, veth pair or network namespace that was made here."""
+        await self._taken.give_back(kind, name)
