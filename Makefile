@@ -24,7 +24,7 @@ check:  ## the fast part of the tests: lint, types, unit tests without QEMU
 
 docs:  ## write docs/DtsVirtLibrary.html, the keyword documentation
 	@scripts/setup demo
-	@$(PYTHON_BIN) scripts/run_tests.py libdoc
+	@$(PYTHON_BIN) scripts/keyword_docs.py
 
 bench:  ## measure the library against a bare floor script (benchmarks/)
 	@scripts/setup demo
