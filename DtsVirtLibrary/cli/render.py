@@ -47,7 +47,6 @@ async def rendered(host: Host, config: str, vm: str | None) -> str:
 
     :raises ConfigError: the file is missing or wrong, or does not hold the VM.
     """
-    from DtsVirtLibrary.cache import cache_directory
     from DtsVirtLibrary.config import build_spec
     from DtsVirtLibrary.qemu.hypervisor import QemuHypervisor, QemuSettings
 
@@ -57,12 +56,11 @@ async def rendered(host: Host, config: str, vm: str | None) -> str:
     if file.defaults is not None:
         parameters.merge_defaults(file.defaults)
     spec = build_spec(name, parameters)
-    cache = await cache_directory(host)
 
     async def guest_files(flavour: str) -> GuestFiles:
-        return await _guest_files(host, cache, flavour)
+        return await _guest_files(host, flavour)
 
-    hypervisor = QemuHypervisor(host, QemuSettings(cache), guest_files)
+    hypervisor = QemuHypervisor(host, QemuSettings(), guest_files)
     _, text = await hypervisor.command_line(spec)
     return text
 
@@ -87,14 +85,15 @@ def _only_vm(file: ConfigFile, path: str) -> str:
     )
 
 
-async def _guest_files(host: Host, cache: str, flavour: str) -> GuestFiles:
+async def _guest_files(host: Host, flavour: str) -> GuestFiles:
     """Return the built guest's files, or where they would be: nothing is built here."""
+    from DtsVirtLibrary.cache import cache_directory
     from DtsVirtLibrary.guest.image.builder import INITRD, KERNEL
     from DtsVirtLibrary.guest.image.cache import GuestCache
     from DtsVirtLibrary.guest.image.recipe import GUEST_APPEND, recipe_digest, recipe_of
     from DtsVirtLibrary.qemu.hypervisor import GuestFiles
 
-    guests = GuestCache(host, cache)
+    guests = GuestCache(host, await cache_directory(host))
     recipe = recipe_digest(recipe_of(flavour))
     build = await guests.current(flavour, recipe)
     directory = build.directory if build else f"{guests.place(flavour, recipe)}/not-built-yet"
