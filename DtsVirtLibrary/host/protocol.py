@@ -63,12 +63,18 @@ class ProcessIdentity:
 class Spawn:
     """A long-lived process to start, owned by the library.
 
+    It leads a session of its own; what it leaves behind in it ends with it. Logs that
+    grow without end lose their middle.
+
     :ivar argv: program and arguments; no shell sees them.
     :ivar stdout: file for standard output, appended to; also for stderr if the same.
     :ivar stderr: file for standard error, appended to.
-    :ivar sockets: sockets the process inherits, by the descriptor number it sees.
+    :ivar sockets: sockets the process inherits, by the descriptor number it sees. They are
+        handed over: :meth:`Host.spawn` closes the runner's copies, whatever comes of it.
     :ivar environment: the whole environment; None for a minimal one (PATH, HOME, LANG).
-    :ivar remove: directory to remove when the runner is gone without having ended the process.
+    :ivar directory: working directory; None for the runner's.
+    :ivar remove: directory to remove if the runner dies. A directory that
+        :meth:`Host.private_directory` made needs no mention.
     """
 
     argv: Sequence[str]
@@ -126,8 +132,24 @@ class Host(Protocol):
     async def spawn(self, spawn: Spawn) -> HostProcess:
         """Start a process that ends with the runner at the latest.
 
+        If the wait is cancelled, the process is killed before it returns.
+
         :raises CommandError: the program cannot be executed.
         """
+
+    async def on_runner_death(self, argv: Sequence[str]) -> str:
+        """Register a command that takes back a change of the host; return a token for it.
+
+        It runs if the runner dies, however it dies, or closes the host, before
+        :meth:`forget` was called: after the processes have ended, the latest command
+        first, each for 5 s at most. Register it before the change is made, and let it be
+        harmless if there is nothing to take back.
+
+        :raises HostError: nobody can stand by to run it.
+        """
+
+    async def forget(self, token: str) -> None:
+        """Drop a command of :meth:`on_runner_death`; quiet if it is not there."""
 
     async def which(self, program: str) -> str | None:
         """Return the absolute path of an executable found on PATH (or given), else None."""
@@ -182,11 +204,16 @@ class Host(Protocol):
     async def private_directory(self, purpose: str) -> str:
         """Make a new directory of our own, mode 0700, with a short unguessable name.
 
-        Short because a UNIX socket's path holds at most 107 bytes.
+        Short because a UNIX socket's path holds at most 107 bytes: 60 are left for a
+        slash and a name. It is removed if the runner dies; a runner that lives removes it
+        itself, also one that closes the host.
 
         :raises HostError: none can be made.
         :raises SecurityError: the directory above it belongs to somebody else.
         """
+
+    async def sweep(self) -> list[str]:
+        """Remove the private directories of runs that are dead; return their paths."""
 
     async def remove(self, path: HostPath) -> None:
         """Remove a file, or a directory with all in it; quiet if there is none."""

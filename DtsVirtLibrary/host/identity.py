@@ -1,0 +1,37 @@
+"""Who a process is, so that another one that later gets its number is not taken for it."""
+
+from __future__ import annotations
+
+import functools
+import os
+
+from DtsVirtLibrary.host.protocol import ProcessIdentity
+
+
+@functools.cache
+def boot_id() -> str:
+    """Return the id that the kernel gave itself at this boot."""
+    with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
+        return file.read().strip()
+
+
+def start_time(pid: int) -> int | None:
+    """Return a process's start time in clock ticks since boot, None if there is none."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            status = file.read()
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    # Field 22; the name in parentheses before it may hold any character.
+    return int(status.rpartition(b")")[2].split()[19])
+
+
+def own_identity() -> ProcessIdentity:
+    """Return who this process is."""
+    pid = os.getpid()
+    return ProcessIdentity(boot_id(), pid, start_time(pid) or 0)
+
+
+def is_alive(identity: ProcessIdentity) -> bool:
+    """Tell whether exactly this process still runs here."""
+    return identity.boot_id == boot_id() and start_time(identity.pid) == identity.start_time

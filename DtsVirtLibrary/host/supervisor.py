@@ -1,0 +1,290 @@
+"""The runner's end of the supervisor process, which is the parent of what it spawns."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from DtsVirtLibrary.errors import CleanupError, CommandError, Evidence, HostError
+from DtsVirtLibrary.host.failures import start_failure
+from DtsVirtLibrary.host.identity import boot_id
+from DtsVirtLibrary.host.protocol import ProcessIdentity, Spawn
+from DtsVirtLibrary.host.surroundings import minimal_environment
+
+PROGRAM = Path(__file__).with_name("supervisor_main.py")
+
+# Seconds: a start takes milliseconds and an end at most two; more means that it hangs.
+SPAWN_TIMEOUT = 10.0
+CLOSE_TIMEOUT = 10.0
+KILLED_TIMEOUT = 2.0
+MESSAGE_LIMIT = 1 << 16
+
+
+class SupervisedProcess:
+    """A process that the supervisor started; see :class:`~.protocol.HostProcess`."""
+
+    def __init__(self, argv: Sequence[str], identity: ProcessIdentity, pidfd: int) -> None:
+        self.argv = tuple(argv)
+        self._identity = identity
+        self._pidfd = pidfd
+        self._loop = asyncio.get_running_loop()
+        self._exit: asyncio.Future[int] = self._loop.create_future()
+
+    @property
+    def identity(self) -> ProcessIdentity:
+        """Who it is."""
+        return self._identity
+
+    @property
+    def exit_code(self) -> int | None:
+        """Exit code (negative: signal), None while it runs."""
+        return self._exit.result() if self._exit.done() else None
+
+    async def wait(self) -> int:
+        """Wait until it ends and return its exit code (negative: signal)."""
+        return await asyncio.shield(self._exit)
+
+    def send_signal(self, number: int) -> None:
+        """Send a signal; nothing happens if it has ended."""
+        if not self._exit.done():
+            with suppress(ProcessLookupError):
+                signal.pidfd_send_signal(self._pidfd, number)
+
+    def finish(self, exit_code: int) -> None:
+        """Take note that it ended."""
+        if not self._exit.done():
+            self._loop.remove_reader(self._pidfd)
+            os.close(self._pidfd)
+            self._exit.set_result(exit_code)
+
+    def finish_when_killed(self) -> None:
+        """Take note of the end that it meets with its supervisor, once it came."""
+        self._loop.add_reader(self._pidfd, self.finish, -signal.SIGKILL)
+
+
+class Supervisor:
+    """One supervisor process, which starts at once and ends with :meth:`close`.
+
+    :param directories: directories to remove if the runner dies.
+    :param undo: commands to run if the runner dies or closes, by token.
+    :raises HostError: the process cannot be started.
+    """
+
+    def __init__(self, directories: Iterable[str], undo: Mapping[str, Sequence[str]]) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._numbers = itertools.count(1)
+        self._starting: dict[int, tuple[Spawn, asyncio.Future[SupervisedProcess]]] = {}
+        self._processes: dict[int, SupervisedProcess] = {}
+        self._gone = asyncio.Event()
+        self._control, self._supervisor = _launch()
+        self._pidfd = os.pidfd_open(self._supervisor.pid)
+        self._loop.add_reader(self._control, self._receive)
+        self._loop.add_reader(self._pidfd, self._end)
+        for path in directories:
+            self.remove_on_death(path)
+        for token, argv in undo.items():
+            self.undo_on_death(token, argv)
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._supervisor.pid
+
+    @property
+    def gone(self) -> bool:
+        """Whether it has ended."""
+        return self._gone.is_set()
+
+    async def spawn(self, spawn: Spawn) -> SupervisedProcess:
+        """Start a process; one whose start is cancelled is killed.
+
+        :raises CommandError: it cannot be started.
+        :raises HostError: the supervisor has ended or hangs.
+        """
+        number = next(self._numbers)
+        started: asyncio.Future[SupervisedProcess] = self._loop.create_future()
+        self._starting[number] = (spawn, started)
+        try:
+            self._send(_request(number, spawn), spawn.sockets.values())
+            await asyncio.wait({started}, timeout=SPAWN_TIMEOUT)
+        except asyncio.CancelledError:
+            await self._abandon(number, started)
+            raise
+        except HostError:
+            self._starting.pop(number, None)
+            raise
+        if not started.done():
+            self._starting.pop(number)
+            self._send({"do": "kill", "id": number})
+            raise CommandError(
+                f"Cannot start '{spawn.argv[0]}': its supervisor (process {self.pid}) did not "
+                f"answer within {SPAWN_TIMEOUT:.0f} s.",
+                Evidence(argv=spawn.argv),
+            )
+        return started.result()
+
+    def remove_on_death(self, path: str) -> None:
+        """Have a directory removed if the runner dies."""
+        self._send({"do": "remove", "path": path})
+
+    def undo_on_death(self, token: str, argv: Sequence[str]) -> None:
+        """Have a command run if the runner dies or closes."""
+        self._send({"do": "undo", "id": token, "argv": list(argv)})
+
+    def forget(self, token: str) -> None:
+        """Take back what :meth:`undo_on_death` asked for."""
+        self._send({"do": "forget", "id": token})
+
+    async def close(self) -> None:
+        """End the processes, run what is to be undone, end the supervisor.
+
+        :raises CleanupError: a process could not be ended.
+        """
+        with suppress(HostError):
+            self._send({"do": "close"})
+        try:
+            await asyncio.wait_for(self._gone.wait(), CLOSE_TIMEOUT)
+        except asyncio.TimeoutError:
+            self._supervisor.kill()
+            await self._gone.wait()
+        ends = [asyncio.ensure_future(process.wait()) for process in self._processes.values()]
+        if ends and (await asyncio.wait(ends, timeout=KILLED_TIMEOUT))[1]:
+            for end in ends:
+                end.cancel()
+            raise _survivors(self._processes.values())
+
+    async def _abandon(self, number: int, started: asyncio.Future[SupervisedProcess]) -> None:
+        with suppress(HostError):
+            self._send({"do": "kill", "id": number})
+            await asyncio.wait({started}, timeout=SPAWN_TIMEOUT)
+            if started.done():
+                await started.result().wait()
+
+    def _send(self, message: Mapping[str, Any], sockets: Iterable[socket.socket] = ()) -> None:
+        descriptors = [passed.fileno() for passed in sockets]
+        data = json.dumps(message).encode()
+        try:
+            socket.send_fds(self._control, [data], descriptors)
+        except OSError as error:
+            raise HostError(
+                f"The supervisor (process {self.pid}) takes no request '{message['do']}' of "
+                f"{len(data)} bytes and {len(descriptors)} descriptors: {error.strerror}."
+            ) from error
+
+    def _receive(self) -> None:
+        while True:
+            try:
+                data, ancillary, _, _ = self._control.recvmsg(
+                    MESSAGE_LIMIT, socket.CMSG_SPACE(4), socket.MSG_CMSG_CLOEXEC
+                )
+            except BlockingIOError:
+                return
+            except OSError:
+                data = b""
+            if not data:
+                self._loop.remove_reader(self._control)
+                return
+            self._handle(json.loads(data), [memoryview(raw).cast("i")[0] for *_, raw in ancillary])
+
+    def _handle(self, message: dict[str, Any], descriptors: list[int]) -> None:
+        if "exited" in message:
+            process = self._processes.pop(message["exited"], None)
+            if process is not None:
+                process.finish(message["code"])
+        elif "started" in message:
+            self._handle_started(message, descriptors[0])
+        elif message["failed"] in self._starting:
+            spawn, started = self._starting.pop(message["failed"])
+            places = {name: str(getattr(spawn, name)) for name in ("directory", "stdout", "stderr")}
+            started.set_exception(
+                start_failure(spawn.argv, message["stage"], message["errno"], places)
+            )
+
+    def _handle_started(self, message: dict[str, Any], pidfd: int) -> None:
+        number = message["started"]
+        if number not in self._starting:  # given up meanwhile, and being killed
+            os.close(pidfd)
+            return
+        spawn, started = self._starting.pop(number)
+        identity = ProcessIdentity(boot_id(), message["pid"], message["start_time"])
+        self._processes[number] = SupervisedProcess(spawn.argv, identity, pidfd)
+        started.set_result(self._processes[number])
+
+    def _end(self) -> None:
+        """Take note that the supervisor ended; its children were killed with it."""
+        self._receive()
+        self._loop.remove_reader(self._control)
+        self._loop.remove_reader(self._pidfd)
+        os.close(self._pidfd)
+        self._control.close()
+        self._supervisor.wait()
+        for spawn, started in self._starting.values():
+            started.set_exception(
+                HostError(
+                    f"The supervisor (process {self.pid}) ended while it started "
+                    f"'{spawn.argv[0]}'. Start it again."
+                )
+            )
+        self._starting.clear()
+        for process in self._processes.values():
+            process.finish_when_killed()
+        self._gone.set()
+
+
+def _launch() -> tuple[socket.socket, subprocess.Popen[bytes]]:
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    descriptor = theirs.fileno()
+    argv = [sys.executable, "-I", "-S", str(PROGRAM), str(descriptor), str(os.getpid())]
+    try:
+        process = subprocess.Popen(
+            argv,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            pass_fds=[descriptor],
+            cwd="/",
+            env=minimal_environment(),
+            start_new_session=True,
+        )
+    except OSError as error:
+        ours.close()
+        raise HostError(
+            f"Cannot start the supervisor of child processes: {error.strerror}.",
+            Evidence(argv=argv),
+        ) from error
+    finally:
+        theirs.close()
+    ours.setblocking(False)
+    return ours, process
+
+
+def _request(number: int, spawn: Spawn) -> dict[str, Any]:
+    environment = minimal_environment() if spawn.environment is None else spawn.environment
+    return {
+        "do": "spawn",
+        "id": number,
+        "argv": list(spawn.argv),
+        "stdout": os.path.abspath(spawn.stdout),
+        "stderr": os.path.abspath(spawn.stderr),
+        "environment": dict(environment),
+        "directory": os.path.abspath(spawn.directory or os.curdir),
+        "numbers": list(spawn.sockets),
+    }
+
+
+def _survivors(processes: Iterable[SupervisedProcess]) -> CleanupError:
+    left = [f"{process.argv[0]} (process {process.identity.pid})" for process in processes]
+    return CleanupError(
+        f"Could not be ended, even by SIGKILL: {', '.join(left)}. "
+        "They wait in the kernel, for a device or a file system that does not answer."
+    )
