@@ -37,4 +37,5 @@ def printable(text: str | bytes, limit: int = LIMIT) -> str:
 
 def without_surrogates(text: str) -> str:
     """Return `text` with U+FFFD for each lone surrogate, so that it can be encoded."""
-    return _SURROGATES.sub("\ufffd", text)
+    # Most text is ASCII and may be megabytes; asking costs nothing.
+    return text if text.isascii() else _SURROGATES.sub("\ufffd", text)
