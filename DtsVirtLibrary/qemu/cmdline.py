@@ -72,6 +72,9 @@ def make_plan(spec: VmSpec, binary: BinaryFacts, host: HostFacts, placement: Pla
     family = family_of(machine, spec)
     plan = Plan(spec, binary, host, placement, machine, family)
     check_unique(plan)
+    kind = binary.machine(machine)
+    if kind is not None and kind.deprecated:
+        plan.note(f"machine type '{machine}' is deprecated in QEMU {binary.version_text}")
     claims = [*infrastructure.own_claims(plan), *disk_claims(spec), *device_claims(plan)]
     buses = {*bus_names(plan), *made_ids(spec.user_commands, "device")}
     ports = {claim.id for claim in claims if claim.driver == "pcie-root-port"}

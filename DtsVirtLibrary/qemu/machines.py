@@ -47,15 +47,19 @@ PC = Family(
 Q35 = Family(
     alias="q35",
     root_bus="pcie.0",
-    occupied={0x00: "the host bridge (mch)", 0x1F: "ICH9-LPC (LPC bridge, SATA, SMBus)"},
+    occupied={
+        0x00: "the host bridge (mch)",
+        0x1D: "ICH9's USB (machine option usb)",
+        0x1F: "ICH9-LPC (LPC bridge, SATA, SMBus)",
+    },
     places={
         names.CONTROL_NIC: 0x1E,
-        names.AGENT_BUS: 0x1D,
-        names.RNG_DEVICE: 0x1C,
-        names.PANIC_DEVICE: 0x1B,
-        names.VIDEO_DEVICE: 0x1A,
-        names.SCSI_CONTROLLER: 0x19,
-        names.HOTPLUG_PORTS[0]: 0x18,
+        names.AGENT_BUS: 0x1C,
+        names.RNG_DEVICE: 0x1B,
+        names.PANIC_DEVICE: 0x1A,
+        names.VIDEO_DEVICE: 0x19,
+        names.SCSI_CONTROLLER: 0x18,
+        names.HOTPLUG_PORTS[0]: 0x17,
     },
     ide_units=tuple((f"ide.{bus}", 0) for bus in range(6)),
 )
