@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from DtsVirtLibrary.config import ConfigFile, Parameters, entries_from_value, load_file
+from DtsVirtLibrary.config import ConfigFile, Parameters, build_spec, entries_from_value, load_file
 from DtsVirtLibrary.errors import ConfigError
 from DtsVirtLibrary.spec import Origin
 
@@ -31,10 +31,13 @@ class Configs:
         :raises ConfigError: the file is missing or wrong.
         """
         file = await self.read(path, suite_directory)
-        self._sections.update(file.sections)
+        sections = dict(file.sections)
+        for name, parameters in sections.items():
+            build_spec(name, parameters)
+        self._sections.update(sections)
         if file.defaults is not None:
             self._defaults = file.defaults
-        return list(file.sections)
+        return list(sections)
 
     async def read(self, path: Path, suite_directory: Path | None) -> ConfigFile:
         """Read a file; a relative path counts from the working directory, then the suite's."""
@@ -43,8 +46,7 @@ class Configs:
             candidates.append(suite_directory / path)
         for candidate in candidates:
             if await self._runner.status(candidate) is not None:
-                text = await self._runner.read_text(candidate)
-                return load_file(str(candidate), text)
+                return load_file(str(candidate), await self._runner.read_bytes(candidate))
         places = [await self._runner.real_path(item) for item in candidates]
         looked = " and ".join(f"'{place}'" for place in places)
         raise ConfigError(f"Configuration file '{path}' does not exist. Looked at {looked}.")

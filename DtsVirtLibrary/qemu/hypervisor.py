@@ -18,6 +18,7 @@ from .binary import probe
 from .cmdline import CommandLine, command_line, shell_text
 from .facts import BinaryFacts
 from .hostfacts import HostFacts
+from .identity import identified
 from .instance import QemuInstance
 from .launch import AGENT_DESCRIPTOR, MONITOR_DESCRIPTOR, launch
 from .placement import Descriptor, Placement, SocketPath
@@ -71,6 +72,7 @@ class QemuHypervisor:
 
     async def command_line(self, spec: VmSpec) -> tuple[Sequence[str], str]:
         """Return the command line, and the same as shell text that can be pasted."""
+        spec = identified(spec)
         # Nothing is made there until the text is pasted.
         directory = f"/tmp/dtsvirt-{spec.name}"
         placement = Placement(
@@ -89,6 +91,7 @@ class QemuHypervisor:
         :raises StartError: QEMU ended at once; the text has its stderr.
         :raises StartTimeout: QEMU did not answer in time; the text says what it waits for.
         """
+        spec = identified(spec)
         placement = Placement(
             "/run/dtsvirt",
             Descriptor(MONITOR_DESCRIPTOR),

@@ -54,8 +54,11 @@ class QemuInstance:
         self.monitor = monitor
         self.notes: list[str] = list(line.notes)
         self.forward: tuple[str, int] | None = None
+        self.plugged: dict[str, StartResources] = {}
         self._line = line
         self._resources = resources
+        # What each device that was plugged in took from the host.
+        self.plugged: dict[str, StartResources] = {}
         self._agent = agent
         self._readiness = AgentReadiness(spec.name, monitor, agent) if agent else None
 
@@ -243,6 +246,10 @@ class QemuInstance:
         await self.monitor.close()
         if self._agent is not None:
             await self._agent.close()
+        for taken in self.plugged.values():
+            await taken.give_back()
+        for taken in self.plugged.values():
+            await taken.give_back()
         await self._resources.give_back()
 
 

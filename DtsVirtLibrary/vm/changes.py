@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
+from itertools import count
 from typing import Any
 
 from DtsVirtLibrary.config import Parameters, build_spec, entries_from_value
 from DtsVirtLibrary.errors import ConfigError
-from DtsVirtLibrary.spec import Device, Disk, Origin, VmSpec
+from DtsVirtLibrary.spec import Device, Disk, Origin, OtherDevice, VmSpec
 
-from .machine import Machine
+from .machine import Machine, draft
 
 
 def set_parameter(machine: Machine, parameter: str, value: Any, options: Mapping[str, Any]) -> None:
@@ -36,11 +38,14 @@ def add_entry(machine: Machine, parameter: str, options: Mapping[str, Any]) -> s
     :raises ConfigError: an option is wrong.
     :raises VmStateError: the VM runs.
     """
+    before = draft(machine.name, machine.parameters)
+    added = _new_devices(before, draft(machine.name, _extended(machine, parameter, options)))
+    if any(isinstance(device, OtherDevice) and not device.id for device in added):
+        options = {**options, "opt_id": _free_id(before)}
     parameters = _extended(machine, parameter, options)
-    before = _ids(build_spec(machine.name, machine.parameters))
     machine.change(parameters)
-    added = [item for item in _ids(build_spec(machine.name, parameters)) if item not in before]
-    return added[-1] if added else ""
+    added = _new_devices(before, draft(machine.name, parameters))
+    return added[-1].id or "" if added else ""
 
 
 async def plug(machine: Machine, parameter: str, options: Mapping[str, Any]) -> str:
@@ -60,7 +65,8 @@ def _described(machine: Machine, parameter: str, options: Mapping[str, Any]) -> 
     known: tuple[Device | Disk, ...] = before.disks if parameter == "disk" else before.devices
     device = next(item for item in reversed(kind) if item not in known)
     named = any(key in options for key in ("id", "opt_id"))
-    return device if named else replace(device, id=machine.next_plug_id())
+    # An id that the configuration counted out may be taken in the running VM.
+    return device if named else replace(device, id=None)
 
 
 def _extended(machine: Machine, parameter: str, options: Mapping[str, Any]) -> Parameters:
@@ -70,8 +76,21 @@ def _extended(machine: Machine, parameter: str, options: Mapping[str, Any]) -> P
     return parameters
 
 
-def _ids(spec: VmSpec) -> list[str]:
-    return [item.id for item in (*spec.devices, *spec.disks) if item.id]
+def _new_devices(before: VmSpec, after: VmSpec) -> list[Device | Disk]:
+    """Return what one more entry brought; equal devices may stand there several times."""
+    old = Counter(map(repr, (*before.disks, *before.devices)))
+    new: list[Device | Disk] = []
+    for item in (*after.disks, *after.devices):
+        if old[repr(item)]:
+            old[repr(item)] -= 1
+        else:
+            new.append(item)
+    return new
+
+
+def _free_id(spec: VmSpec) -> str:
+    taken = {item.id for item in (*spec.devices, *spec.disks)}
+    return next(name for name in (f"device{n}" for n in count()) if name not in taken)
 
 
 def _origin(machine: Machine) -> Origin:

@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import shlex
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from DtsVirtLibrary.config import Parameters, build_spec
-from DtsVirtLibrary.errors import DtsVirtError, VmStateError
+from DtsVirtLibrary.errors import (
+    CleanupError,
+    ConfigError,
+    DtsVirtError,
+    Evidence,
+    VmDied,
+    VmStateError,
+)
 from DtsVirtLibrary.loop import Deadline
 from DtsVirtLibrary.results import GuestSession, Readiness, Stage, StopStage, VmInfo, VmStatus
 from DtsVirtLibrary.spec import VmSpec
@@ -43,7 +51,7 @@ class Machine:
     """
 
     def __init__(self, name: str, parameters: Parameters, context: MachineContext) -> None:
-        build_spec(name, parameters)
+        draft(name, parameters)
         self.name = name
         self.parameters = parameters
         self.status = VmStatus.CREATED
@@ -56,17 +64,11 @@ class Machine:
         self._watch: asyncio.Task[None] | None = None
         self._ending: Ending | None = None
         self._end_expected = False
-        self._plugged = 0
 
     @property
     def started(self) -> bool:
         """Whether there is a process."""
         return self._instance is not None
-
-    def next_plug_id(self) -> str:
-        """Return an id for a device that is plugged in without one."""
-        self._plugged += 1
-        return f"plug{self._plugged}"
 
     def info(self) -> VmInfo:
         """Return what is known of the VM now."""
@@ -96,7 +98,7 @@ class Machine:
                 f"VM '{self.name}' is {self.status.value}; its parameters can be changed only "
                 "while it is not. Stop it first."
             )
-        build_spec(self.name, parameters)
+        draft(self.name, parameters)
         self.parameters = parameters
 
     async def start(self, readiness: Readiness, seconds: float | None) -> GuestSession:
@@ -104,6 +106,7 @@ class Machine:
 
         :param seconds: deadline counted from the launch; None for the configured one.
         :raises VmStateError: it runs already.
+        :raises ConfigError: the agent is to be waited for, and the VM has no channel for it.
         :raises DtsVirtError: it did not come up; it is stopped then, its artifacts are kept.
         """
         if self.started or self.status is VmStatus.STARTING:
@@ -112,33 +115,40 @@ class Machine:
                 "Stop it before starting it again."
             )
         spec = self.specification()
+        _require_agent(spec, readiness)
         deadline = Deadline(spec.timeouts.start if seconds is None else seconds)
-        timeline = self.timeline = Timeline()
-        self.artifacts = self._context.artifacts.new_start(self.name)
+        self.timeline = Timeline()
+        artifacts = self.artifacts = self._context.artifacts.new_start(self.name)
         self.notes, self.session, self._ending, self._end_expected = [], None, None, False
         self.status = VmStatus.STARTING
         try:
-            instance = await self._context.hypervisor.launch(spec, deadline, timeline)
-            self._instance = instance
-            self._watch = asyncio.create_task(self._watch_end(instance, self.artifacts))
-            self.notes += instance.notes
-            ready = wait_until_ready(spec, instance, readiness, deadline, timeline)
-            self.session = await self._unless_ended("Start VM", ready)
-            await self.artifacts.keep(await instance.collect())
+            self.session = await self._come_up(spec, readiness, deadline, artifacts)
         except BaseException as error:
-            await asyncio.shield(self._abandon())
+            await self._abandon()
             if isinstance(error, DtsVirtError):
-                error.evidence = replace(
-                    error.evidence,
-                    vm=self.name,
-                    action="Start VM",
-                    facts=[*error.evidence.facts, _reached(timeline)],
-                    artifacts=str(self.artifacts.directory),
-                )
-                await self._add_ending(error)
+                await self._explain(error, artifacts)
             raise
-        self.status = VmStatus.RUNNING
         return self.session
+
+    async def _come_up(
+        self, spec: VmSpec, readiness: Readiness, deadline: Deadline, artifacts: StartArtifacts
+    ) -> GuestSession:
+        instance = await self._context.hypervisor.launch(spec, deadline, self.timeline)
+        self._instance = instance
+        self._watch = asyncio.create_task(self._watch_end(instance, artifacts))
+        self.notes += instance.notes
+
+        async def ready() -> GuestSession:
+            session = await wait_until_ready(spec, instance, readiness, deadline, self.timeline)
+            await artifacts.keep({**await instance.collect(), **self._stages_file()})
+            return session
+
+        session = await self._unless_ended("Start VM", ready())
+        if self._instance is None:
+            await self._watch
+            raise self._ended_error("Start VM")
+        self.status = VmStatus.RUNNING
+        return session
 
     def logged_in(self, user: str) -> None:
         """Note that the session has a login now."""
@@ -147,26 +157,50 @@ class Machine:
         self.session = replace(self.session, username=user, stages=self.timeline.stages)
 
     async def _abandon(self) -> None:
-        """End what a failed start left; the watch keeps its artifacts."""
+        """End what a failed start left, even if that is interrupted; the watch keeps its files."""
         self._end_expected = True
-        if self._instance is not None and self._watch is not None:
+        if self._instance is None:
+            self.status = VmStatus.STOPPED
+        try:
+            await asyncio.shield(self._end_abandoned())
+        except CleanupError as error:
+            self.notes.append(error.summary)
+
+    async def _end_abandoned(self) -> None:
+        if self._instance is not None:
             await stopping.kill(self.name, self._instance)
+        if self._watch is not None:
             await self._watch
         self.status = VmStatus.STOPPED
 
-    async def _add_ending(self, error: DtsVirtError) -> None:
-        if self._ending is None:
+    async def _explain(self, error: DtsVirtError, artifacts: StartArtifacts) -> None:
+        """Add to the error what is known of the failed start, and keep it as a file."""
+        evidence = error.evidence
+        found = self._ending.evidence if self._ending else evidence
+        argv = self._instance.argv if self._instance else found.argv
+        if not argv:
+            # Nothing was launched, so there is nothing to keep.
+            self.artifacts = None
             return
-        found = self._ending.evidence
-        evidence = replace(
-            error.evidence,
-            argv=found.argv,
+        reached = f"Stages reached: {describe_stages(self.timeline.stages) or 'none'}"
+        error.evidence = replace(
+            evidence,
+            vm=self.name,
+            action="Start VM",
+            argv=argv,
             stderr_tail=found.stderr_tail,
             serial_tail=found.serial_tail,
+            facts=[*evidence.facts, *self.notes, reached],
+            artifacts=str(artifacts.directory),
         )
-        error.evidence = evidence
-        assert self.artifacts is not None
-        await self.artifacts.keep({"error.txt": f"{error}\n".encode()})
+        files = {"error.txt": f"{error}\n".encode(), **self._stages_file()}
+        if self._ending is None:
+            files |= _remains(found)
+        await artifacts.keep(files)
+
+    def _stages_file(self) -> dict[str, bytes]:
+        lines = [f"{stage.at:.3f} s {stage.name}\n" for stage in self.timeline.stages]
+        return {"stages.txt": "".join(lines).encode()}
 
     async def _watch_end(self, instance: Instance, artifacts: StartArtifacts) -> None:
         """Note how the process ended, keep its artifacts and give back what it took."""
@@ -234,14 +268,41 @@ class Machine:
         try:
             return await unless_ended(self._watch, work)
         except Ended:
-            assert self._ending is not None
-            raise self._ending.error(action) from None
+            raise self._ended_error(action) from None
+
+    def _ended_error(self, action: str) -> VmDied:
+        assert self._ending is not None
+        return self._ending.error(action)
 
 
-def _reached(timeline: Timeline) -> str:
-    return f"Stages reached: {describe_stages(timeline.stages) or 'none'}"
+def draft(name: str, parameters: Parameters) -> VmSpec:
+    """Return what the parameters say while they are still being put together.
+
+    A network card whose back end is yet to come, or the other way round, is left out.
+
+    :raises ConfigError: a parameter is wrong.
+    """
+    return build_spec(name, parameters, complete=False)
+
+
+def _require_agent(spec: VmSpec, readiness: Readiness) -> None:
+    if readiness is Readiness.AGENT and not spec.guest_agent:
+        raise ConfigError(
+            f"VM '{spec.name}': wait_for=agent needs the guest agent, and the VM is without one "
+            "(qga=enable=no). Use wait_for=process or wait_for=ssh."
+        )
+
+
+def _remains(evidence: Evidence) -> dict[str, bytes]:
+    """Return as files what is left of a process that never became an instance."""
+    texts = {
+        "command-line.sh": shlex.join(evidence.argv),
+        "stderr.log": evidence.stderr_tail,
+        "serial.log": evidence.serial_tail,
+    }
+    return {name: f"{text.rstrip()}\n".encode() for name, text in texts.items() if text.strip()}
 
 
 def describe_stages(stages: tuple[Stage, ...]) -> str:
-    """Return the stages in one line: ``launched 0.01 s, QMP answered 0.04 s``."""
+    """Return the stages in one line: ``process started 0.01 s, QMP answered 0.04 s``."""
     return ", ".join(f"{stage.name} {stage.at:.2f} s" for stage in stages)

@@ -37,7 +37,7 @@ async def stop(
     """
     if instance.exit_code is not None:
         return StopStage.ALREADY
-    for rung in await _ladder(instance, guest_seconds):
+    for rung in await _ladder(instance, guest_seconds, note):
         if await _climb(instance, rung, note):
             return rung.stage
     raise CleanupError(
@@ -58,25 +58,26 @@ async def kill(vm: str, instance: Instance) -> StopStage:
     return StopStage.KILL
 
 
-async def _ladder(instance: Instance, guest_seconds: float) -> list[_Rung]:
-    rungs = []
-    if guest_seconds > 0 and await _guest_runs(instance):
-        if instance.has_agent:
-            rungs.append(_Rung(StopStage.AGENT, _agent_shutdown(instance), guest_seconds))
-        rungs.append(_Rung(StopStage.POWER_BUTTON, instance.power_button, guest_seconds))
-    return [
-        *rungs,
-        _Rung(StopStage.QUIT, instance.quit, QUIT_SECONDS),
+async def _ladder(
+    instance: Instance, guest_seconds: float, note: Callable[[str], None]
+) -> list[_Rung]:
+    signals = [
         _signal(instance, StopStage.TERMINATE, signal.SIGTERM),
         _signal(instance, StopStage.KILL, signal.SIGKILL),
     ]
-
-
-async def _guest_runs(instance: Instance) -> bool:
-    try:
-        return await instance.status() == "running"
-    except MonitorError:
-        return False
+    rungs = []
+    if guest_seconds > 0:
+        try:
+            guest_runs = await instance.status() == "running"
+        except MonitorError as error:
+            # Who does not answer this will not answer `quit` either.
+            note(f"{StopStage.QUIT.value} was left out: {error.summary}")
+            return signals
+        if guest_runs and instance.has_agent:
+            rungs.append(_Rung(StopStage.AGENT, _agent_shutdown(instance), guest_seconds))
+        if guest_runs:
+            rungs.append(_Rung(StopStage.POWER_BUTTON, instance.power_button, guest_seconds))
+    return [*rungs, _Rung(StopStage.QUIT, instance.quit, QUIT_SECONDS), *signals]
 
 
 def _agent_shutdown(instance: Instance) -> Callable[[], Awaitable[None]]:
