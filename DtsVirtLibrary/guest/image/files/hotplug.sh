@@ -1,0 +1,3 @@
+#!/bin/sh
+# Loads the driver of a device that was plugged in.
+[ "$ACTION" = add ] && [ -n "$MODALIAS" ] && modprobe -q "$MODALIAS"

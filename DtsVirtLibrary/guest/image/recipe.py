@@ -1,0 +1,133 @@
+"""What each flavour of the embedded guest is made of, as data."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from importlib import resources
+from types import MappingProxyType
+
+from DtsVirtLibrary.errors import ConfigError, nearest
+
+# Raised when the builder writes other bytes from the same recipe and the same packages.
+BUILDER_VERSION = 1
+
+# Words for the kernel's command line, besides those that name the VM and its control card.
+GUEST_APPEND = "console=ttyS0 quiet cryptomgr.notests"
+
+
+@dataclass(frozen=True)
+class AddedFile:
+    """A file of this package (below ``files/``) that goes into the image, with its mode."""
+
+    source: str
+    mode: int = 0o644
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What a flavour holds.
+
+    :ivar kernel: package that depends on the newest kernel's package.
+    :ivar packages: packages whose programs are taken; their libraries' packages follow.
+    :ivar programs: path in those packages of each program, by its path in the image.
+    :ivar modules: kernel modules, without those that they depend on.
+    :ivar files: what the library adds, by path in the image.
+    """
+
+    kernel: str
+    packages: tuple[str, ...]
+    programs: Mapping[str, str]
+    modules: tuple[str, ...]
+    files: Mapping[str, AddedFile]
+
+
+_CONSOLE_AND_AGENT = ("virtio_pci", "virtio_console", "virtio_rng")
+_NETWORK = ("virtio_net", "e1000", "e1000e", "igb", "8139cp", "8139too", "pcnet32", "ne2k_pci")
+_STORAGE = ("virtio_blk", "virtio_scsi", "sd_mod", "sr_mod", "ahci", "ata_piix", "nvme")
+_FILE_SYSTEMS = ("ext4", "isofs", "crc32c_generic")
+_MACHINE = ("button", "evdev", "pvpanic_pci", "pvpanic_mmio", "virtio_balloon", "virtio_crypto")
+
+_SHUTDOWN = AddedFile("shutdown.sh", 0o755)
+
+_DEFAULT = Recipe(
+    kernel="linux-image-amd64",
+    packages=("busybox-static", "qemu-guest-agent", "dropbear-bin", "openssh-sftp-server"),
+    programs=MappingProxyType(
+        {
+            "bin/busybox": "bin/busybox",
+            "bin/qemu-ga": "usr/sbin/qemu-ga",
+            "bin/dropbear": "usr/sbin/dropbear",
+            "bin/dropbearkey": "usr/bin/dropbearkey",
+            # Where dropbear looks for it.
+            "usr/lib/sftp-server": "usr/lib/openssh/sftp-server",
+        }
+    ),
+    modules=_CONSOLE_AND_AGENT + _NETWORK + _STORAGE + _FILE_SYSTEMS + _MACHINE,
+    files=MappingProxyType(
+        {
+            "etc/inittab": AddedFile("inittab"),
+            "etc/fstab": AddedFile("fstab"),
+            "etc/group": AddedFile("group"),
+            "etc/passwd": AddedFile("passwd"),
+            "etc/shadow": AddedFile("shadow", 0o600),
+            "etc/profile": AddedFile("profile"),
+            "etc/shells": AddedFile("shells"),
+            "etc/init.d/early": AddedFile("early.sh", 0o755),
+            "etc/init.d/agent": AddedFile("agent.sh", 0o755),
+            "etc/init.d/network": AddedFile("network.sh", 0o755),
+            "etc/init.d/ssh": AddedFile("ssh.sh", 0o755),
+            "etc/init.d/hotplug": AddedFile("hotplug.sh", 0o755),
+            "etc/udhcpc.script": AddedFile("udhcpc.sh", 0o755),
+            "etc/acpi/PWRF/00000080": _SHUTDOWN,
+            "bin/shutdown": _SHUTDOWN,
+            "bin/poweroff": _SHUTDOWN,
+            "bin/halt": _SHUTDOWN,
+            "bin/reboot": _SHUTDOWN,
+            "bin/lspci": AddedFile("lspci.sh", 0o755),
+        }
+    ),
+)
+
+RECIPES: Mapping[str, Recipe] = MappingProxyType({"default": _DEFAULT})
+
+
+def recipe_of(flavour: str) -> Recipe:
+    """Return the recipe of `flavour`.
+
+    :raises ConfigError: there is no such flavour.
+    """
+    if flavour not in RECIPES:
+        raise ConfigError(
+            f"The embedded guest has no flavour '{flavour}'.{nearest(flavour, RECIPES)}"
+            f" Known: {', '.join(RECIPES)}."
+        )
+    return RECIPES[flavour]
+
+
+def added_bytes(source: str) -> bytes:
+    """Return the bytes of a file below ``files/``."""
+    return resources.files(__package__).joinpath("files").joinpath(source).read_bytes()
+
+
+def recipe_digest(recipe: Recipe) -> str:
+    """Return a short digest of all that the library itself puts into the image."""
+    sources = sorted({file.source for file in recipe.files.values()})
+    facts = {
+        "builder": BUILDER_VERSION,
+        "kernel": recipe.kernel,
+        "packages": recipe.packages,
+        "programs": dict(recipe.programs),
+        "modules": recipe.modules,
+        "files": {path: asdict(file) for path, file in recipe.files.items()},
+        "bytes": {source: hashlib.sha256(added_bytes(source)).hexdigest() for source in sources},
+    }
+    return short_digest(facts)
+
+
+def short_digest(facts: object) -> str:
+    """Return 16 hexadecimal digits that stand for `facts` (anything JSON can hold)."""
+    text = json.dumps(facts, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
