@@ -10,7 +10,7 @@ from DtsVirtLibrary.guest.image.cache import GuestCache
 from DtsVirtLibrary.guest.image.recipe import RECIPES, Recipe, recipe_digest
 from DtsVirtLibrary.host.protocol import Host
 from DtsVirtLibrary.qemu.accelerator import probe_accelerator
-from DtsVirtLibrary.qemu.binary import BinaryFacts, probe
+from DtsVirtLibrary.qemu.binary import probe
 
 from .findings import Finding, Status
 
@@ -35,7 +35,8 @@ async def _default_binary(host: Host) -> Finding:
     except DtsVirtError as error:
         remedy = "as root: apt-get install --no-install-recommends qemu-system-x86"
         return Finding("QEMU", QEMU, Status.MISSING, error.summary, remedy, required=True)
-    return Finding("QEMU", QEMU, Status.OK, _described(facts), required=True)
+    text = f"version {facts.version_text} ({facts.path})"
+    return Finding("QEMU", QEMU, Status.OK, text, required=True)
 
 
 async def _other_binary(host: Host, path: str) -> Finding:
@@ -43,11 +44,8 @@ async def _other_binary(host: Host, path: str) -> Finding:
         facts = await probe(host, path, await cache_directory(host))
     except DtsVirtError as error:
         return Finding("QEMU", path, Status.NOTE, f"cannot be used: {error.summary}")
-    return Finding("QEMU", path, Status.OK, f"{_described(facts)} (use it with qemu=path={path})")
-
-
-def _described(facts: BinaryFacts) -> str:
-    return f"version {facts.version_text} ({facts.path})"
+    text = f"version {facts.version_text} (taken by a VM whose parameter qemu names it)"
+    return Finding("QEMU", path, Status.OK, text)
 
 
 async def _others(host: Host, default: str | None) -> list[str]:
