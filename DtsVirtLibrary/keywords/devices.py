@@ -52,12 +52,10 @@ class DeviceKeywords:
         """Adds one entry of the parameter ``net`` to a VM that does not run.
 
         ``type`` is ``nic``, ``user``, ``tap`` or ``bridge``; a card and its back end are
-        two entries with the same ``opt_vlan``. Like the file's ``net``, the first entry
-        replaces the default pair of control card and user network, so add that too if the
-        guest shall be reached by SSH. Returns the id of the card, empty for a back end.
+        two entries with the same ``opt_vlan``. They stand beside the control card, by which
+        the guest is reached over SSH, unless one of them brings a user network: then its
+        card is the control card. Returns the card's id once both are there.
 
-        | `Add VM Net` | vm0 | type=nic | opt_vlan=0 |
-        | `Add VM Net` | vm0 | type=user | opt_vlan=0 |
         | `Add VM Net` | vm0 | type=nic | opt_vlan=1 | opt_model=virtio |
         | `Add VM Net` | vm0 | type=tap | opt_vlan=1 | opt_br=br0 |
         """

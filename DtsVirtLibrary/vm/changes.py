@@ -57,13 +57,14 @@ async def plug(machine: Machine, parameter: str, options: Mapping[str, Any]) -> 
     return await machine.use("Add VM Device", lambda instance: instance.plug(device))
 
 
-def _described(machine: Machine, parameter: str, options: Mapping[str, Any]) -> Device | Disk:
+def _described(machine: Machine, parameter: str, options: Mapping[str, Any]) -> Any:
     """Return the device that one entry describes, by building the VM with and without it."""
+    disk = parameter == "disk"
     spec = build_spec(machine.name, _extended(machine, parameter, options))
     before = build_spec(machine.name, machine.parameters)
-    kind: tuple[Device | Disk, ...] = spec.disks if parameter == "disk" else spec.devices
-    known: tuple[Device | Disk, ...] = before.disks if parameter == "disk" else before.devices
-    device = next(item for item in reversed(kind) if item not in known)
+    # A first disk changes what the VM would boot, and so its control card too.
+    wanted = [item for item in _new_devices(before, spec) if isinstance(item, Disk) is disk]
+    device: Any = wanted[-1]
     named = any(key in options for key in ("id", "opt_id"))
     # An id that the configuration counted out may be taken in the running VM.
     return device if named else replace(device, id=None)

@@ -1,0 +1,43 @@
+"""VMs on a hypervisor without processes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from DtsVirtLibrary.config import Parameters, entries_from_value
+from DtsVirtLibrary.host.local import LocalHost
+from DtsVirtLibrary.spec import Origin
+from DtsVirtLibrary.vm.artifacts import ArtifactStore
+from DtsVirtLibrary.vm.machine import Machine, MachineContext
+from DtsVirtLibrary.vm.registry import Registry
+from utest.fakes.hypervisor import FakeHypervisor
+
+
+def parameters(**values: object) -> Parameters:
+    """Return parameters from values as a keyword takes them."""
+    made = Parameters()
+    for name, value in values.items():
+        made.set(name, entries_from_value(name, value, Origin("test")))
+    return made
+
+
+@pytest.fixture
+async def hypervisor() -> FakeHypervisor:
+    return FakeHypervisor()
+
+
+@pytest.fixture
+async def context(hypervisor: FakeHypervisor, tmp_path: Path) -> MachineContext:
+    return MachineContext(hypervisor, ArtifactStore(LocalHost(), tmp_path / "vms"), "a seed")
+
+
+@pytest.fixture
+async def registry(context: MachineContext) -> Registry:
+    return Registry(context)
+
+
+@pytest.fixture
+async def machine(context: MachineContext) -> Machine:
+    return Machine("vm0", parameters(), context)
