@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import json
+import marshal
 import os
 import signal
 import socket
@@ -15,13 +15,15 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from DtsVirtLibrary.errors import CleanupError, CommandError, Evidence, HostError
-from DtsVirtLibrary.host.failures import start_failure
+from DtsVirtLibrary.errors import CleanupError, CommandError, Evidence, HostError, describe_exit
+from DtsVirtLibrary.host.failures import output_facts, start_failure
 from DtsVirtLibrary.host.identity import boot_id
 from DtsVirtLibrary.host.protocol import ProcessIdentity, Spawn
 from DtsVirtLibrary.host.surroundings import minimal_environment
 
-PROGRAM = Path(__file__).with_name("supervisor_main.py")
+# Imported, not run as a script, because an imported module's byte code is cached.
+DIRECTORY, MODULE = str(Path(__file__).parent), "supervisor_main"
+PROGRAM = f"import sys; sys.path.append(sys.argv[3]); import {MODULE}; {MODULE}.main()"
 
 # Seconds: a start takes milliseconds and an end at most two; more means that it hangs.
 SPAWN_TIMEOUT = 10.0
@@ -86,7 +88,13 @@ class Supervisor:
         self._starting: dict[int, tuple[Spawn, asyncio.Future[SupervisedProcess]]] = {}
         self._processes: dict[int, SupervisedProcess] = {}
         self._gone = asyncio.Event()
-        self._control, self._supervisor = _launch()
+        # What it says before it ends in an error; no pipe, which it could block on.
+        self._stderr = open(os.memfd_create("supervisor"), "rb")  # noqa: SIM115
+        try:
+            self._control, self._supervisor = _launch(self._stderr.fileno())
+        except HostError:
+            self._stderr.close()
+            raise
         self._pidfd = os.pidfd_open(self._supervisor.pid)
         self._loop.add_reader(self._control, self._receive)
         self._loop.add_reader(self._pidfd, self._end)
@@ -172,7 +180,7 @@ class Supervisor:
 
     def _send(self, message: Mapping[str, Any], sockets: Iterable[socket.socket] = ()) -> None:
         descriptors = [passed.fileno() for passed in sockets]
-        data = json.dumps(message).encode()
+        data = marshal.dumps(dict(message))
         try:
             socket.send_fds(self._control, [data], descriptors)
         except OSError as error:
@@ -194,7 +202,9 @@ class Supervisor:
             if not data:
                 self._loop.remove_reader(self._control)
                 return
-            self._handle(json.loads(data), [memoryview(raw).cast("i")[0] for *_, raw in ancillary])
+            self._handle(
+                marshal.loads(data), [memoryview(raw).cast("i")[0] for *_, raw in ancillary]
+            )
 
     def _handle(self, message: dict[str, Any], descriptors: list[int]) -> None:
         if "exited" in message:
@@ -227,30 +237,38 @@ class Supervisor:
         self._loop.remove_reader(self._pidfd)
         os.close(self._pidfd)
         self._control.close()
-        self._supervisor.wait()
+        code = self._supervisor.wait()
+        self._stderr.seek(0)  # the place is shared with the writer
+        said = self._stderr.read(MESSAGE_LIMIT).decode("utf-8", "replace")
+        self._stderr.close()
         for spawn, started in self._starting.values():
-            started.set_exception(
-                HostError(
-                    f"The supervisor (process {self.pid}) ended while it started "
-                    f"'{spawn.argv[0]}'. Start it again."
-                )
-            )
+            started.set_exception(_ended(spawn, code, said))
         self._starting.clear()
         for process in self._processes.values():
             process.finish_when_killed()
         self._gone.set()
 
 
-def _launch() -> tuple[socket.socket, subprocess.Popen[bytes]]:
+def _ended(spawn: Spawn, code: int, said: str) -> HostError:
+    return HostError(
+        f"The supervisor process ended with {describe_exit(code)} while it started "
+        f"'{spawn.argv[0]}'. Start it again.",
+        Evidence(argv=spawn.argv, facts=output_facts("", said)),
+    )
+
+
+def _launch(stderr: int) -> tuple[socket.socket, subprocess.Popen[bytes]]:
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     descriptor = theirs.fileno()
-    argv = [sys.executable, "-I", "-S", str(PROGRAM), str(descriptor), str(os.getpid())]
+    # The interpreter with nothing of a site or of the user in it.
+    python = [sys.executable, "-I", "-S", "-c", PROGRAM]
+    argv = [*python, str(descriptor), str(os.getpid()), DIRECTORY]
     try:
         process = subprocess.Popen(
             argv,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
+            stderr=stderr,
             pass_fds=[descriptor],
             cwd="/",
             env=minimal_environment(),

