@@ -21,6 +21,9 @@ PROBE_SECONDS = 30.0
 
 Command: TypeAlias = tuple[str, Mapping[str, Any]]
 
+# A binary ends itself when it is asked for a type that builds on a module which is not
+# installed. Those that need OpenGL are in packages of their own.
+_OFTEN_DEADLY = ("-gl", "-gl-pci", "-gl-device")
 _PACKAGE_HINT = "On Debian: apt-get install --no-install-recommends qemu-system-x86"
 _MACHINES = ("pc", "q35")
 _SILENT = ("-M", "none", "-S", "-nodefaults", "-no-user-config", "-display", "none")
@@ -85,6 +88,14 @@ async def _write_cache(host: Host, directory: HostPath, cached: str, facts: Bina
 
 async def _ask(host: Host, binary: str) -> BinaryFacts:
     version, machines, devices, pci, objects, cpus, options = await _general(host, binary)
+    drivers = _type_names(devices)
+    aliases = {f"{m['name']}-machine": m["alias"] for m in machines if m.get("alias") in _MACHINES}
+    properties = await _properties(
+        host,
+        binary,
+        [("device-list-properties", name) for name in drivers]
+        + [("qom-list-properties", name) for name in aliases],
+    )
     qemu = version["qemu"]
     return BinaryFacts(
         path=binary,
@@ -92,8 +103,8 @@ async def _ask(host: Host, binary: str) -> BinaryFacts:
         package=version.get("package", ""),
         machines=tuple(sorted((_machine(item) for item in machines), key=lambda m: m.name)),
         default_machine=_default_machine(machines),
-        machine_properties=await _machine_properties(host, binary, machines),
-        devices=await _properties(host, binary, "device-list-properties", _type_names(devices)),
+        machine_properties={alias: properties[name] or {} for name, alias in aliases.items()},
+        devices={name: properties[name] for name in drivers},
         pci_devices=frozenset(_type_names(pci)),
         objects=frozenset(_type_names(objects)),
         cpu_models=frozenset(item["name"] for item in cpus),
@@ -102,14 +113,6 @@ async def _ask(host: Host, binary: str) -> BinaryFacts:
             for item in options
         },
     )
-
-
-async def _machine_properties(
-    host: Host, binary: str, machines: Iterable[Mapping[str, Any]]
-) -> dict[str, Mapping[str, str]]:
-    aliases = {f"{m['name']}-machine": m["alias"] for m in machines if m.get("alias") in _MACHINES}
-    found = await _properties(host, binary, "qom-list-properties", sorted(aliases))
-    return {aliases[name]: properties for name, properties in found.items() if properties}
 
 
 async def _general(host: Host, binary: str) -> list[Any]:
@@ -137,23 +140,28 @@ async def _general(host: Host, binary: str) -> list[Any]:
 
 
 async def _properties(
-    host: Host, binary: str, command: str, types: Sequence[str]
+    host: Host, binary: str, questions: Sequence[tuple[str, str]]
 ) -> dict[str, Mapping[str, str] | None]:
-    """Ask for the properties of many types.
+    """Ask for the properties of many types; those that the binary dies of stay unknown.
 
-    A binary whose modules are not all installed ends itself when it is asked for a type
-    that builds on a missing one; that type stays unknown and the rest is asked anew.
+    :param questions: the command that tells them, and the type.
     """
-    found: dict[str, Mapping[str, str] | None] = {}
-    rest = list(types)
-    while rest:
-        commands = [(command, {"typename": name}) for name in rest]
-        _, answers, _ = await _talk(host, binary, commands)
-        for name, answer in zip(rest, answers, strict=False):
+    found: dict[str, Mapping[str, str] | None] = {
+        name: None for _, name in questions if name.endswith(_OFTEN_DEADLY)
+    }
+    lots = [[(command, name) for command, name in questions if name not in found]]
+    while lots:
+        lot = lots.pop()
+        _, answers, _ = await _talk(host, binary, [(c, {"typename": n}) for c, n in lot])
+        for (_, name), answer in zip(lot, answers, strict=False):
             found[name] = _settable(answer.get("return", ()))
-        if len(answers) < len(rest):
-            found[rest[len(answers)]] = None
-        rest = rest[len(answers) + 1 :]
+        rest = lot[len(answers) :]
+        # Some answers are lost with a binary that ends itself, so halves find the culprit.
+        if len(rest) == 1 and len(lot) == 1:
+            found[rest[0][1]] = None
+        elif rest:
+            middle = (len(rest) + 1) // 2
+            lots += [half for half in (rest[middle:], rest[:middle]) if half]
     return found
 
 

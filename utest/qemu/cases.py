@@ -44,7 +44,7 @@ class Case:
 
     name: str
     spec: VmSpec
-    host: HostFacts = HostFacts()
+    host: HostFacts = field(default_factory=HostFacts)
     taps: Mapping[str, str] = field(default_factory=dict)
     needs: str = ""
     says: str = ""
@@ -52,7 +52,7 @@ class Case:
 
 def cases(files: str = "/files") -> list[Case]:
     """Return all cases; `files` is the directory of their images and sockets."""
-    every = [
+    return [
         *_parameters(files),
         *_processors(),
         *_memory(files),
@@ -65,7 +65,6 @@ def cases(files: str = "/files") -> list[Case]:
         *_user_commands(files),
         *_whole(files),
     ]
-    return every
 
 
 def vm(*devices: Device, **parameters: object) -> VmSpec:

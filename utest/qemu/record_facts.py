@@ -17,12 +17,34 @@ from DtsVirtLibrary.qemu.facts import BinaryFacts, to_json
 
 FACTS = Path(__file__).parent / "facts"
 DRIVERS = frozenset(
-    """
-    VGA e1000 e1000e ide-cd ide-hd nvme pci-bridge pcie-root-port pvpanic-pci qemu-xhci rtl8139
-    scsi-cd scsi-hd usb-tablet vfio-pci virtio-balloon-pci virtio-blk-pci virtio-crypto-pci
-    virtio-gpu-gl-pci virtio-net-pci virtio-rng-pci virtio-scsi-pci virtio-serial-pci
-    virtserialport isa-debugcon ivshmem-plain
-    """.split()
+    {
+        "VGA",
+        "e1000",
+        "e1000e",
+        "ide-cd",
+        "ide-hd",
+        "isa-debugcon",
+        "ivshmem-plain",
+        "nvme",
+        "pci-bridge",
+        "pcie-root-port",
+        "pvpanic-pci",
+        "qemu-xhci",
+        "rtl8139",
+        "scsi-cd",
+        "scsi-hd",
+        "usb-tablet",
+        "vfio-pci",
+        "virtio-balloon-pci",
+        "virtio-blk-pci",
+        "virtio-crypto-pci",
+        "virtio-gpu-gl-pci",
+        "virtio-net-pci",
+        "virtio-rng-pci",
+        "virtio-scsi-pci",
+        "virtio-serial-pci",
+        "virtserialport",
+    }
 )
 
 

@@ -20,7 +20,7 @@ from DtsVirtLibrary.qemu.binary import probe
 from DtsVirtLibrary.qemu.cmdline import CommandLine, command_line
 from DtsVirtLibrary.qemu.facts import BinaryFacts
 from DtsVirtLibrary.qemu.placement import Placement, SocketPath
-from DtsVirtLibrary.spec import Memory, VmSpec
+from DtsVirtLibrary.spec import VmSpec
 
 from .cases import Case, cases
 from .qmp_talk import quit_qemu

@@ -1,0 +1,200 @@
+"""The probe, on the installed QEMU and on what is no QEMU."""
+
+from __future__ import annotations
+
+import json
+import stat
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from DtsVirtLibrary.errors import HypervisorMissing
+from DtsVirtLibrary.host.local import LocalHost
+from DtsVirtLibrary.qemu import binary
+from DtsVirtLibrary.qemu.binary import probe
+from DtsVirtLibrary.qemu.facts import BinaryFacts, from_json, to_json
+
+
+@pytest_asyncio.fixture
+async def host() -> AsyncIterator[LocalHost]:
+    """Yield this machine."""
+    local = LocalHost()
+    yield local
+    await local.close()
+
+
+def program(path: Path, text: str) -> str:
+    """Write an executable script."""
+    path.write_text(text)
+    path.chmod(path.stat().st_mode | stat.S_IXUSR)
+    return str(path)
+
+
+def talking(greeting: dict[str, object]) -> str:
+    """Return a script that greets like QEMU, and says nothing more."""
+    return f"#!/bin/sh\ncat <<'EOF'\n{json.dumps(greeting)}\nEOF\n"
+
+
+# Ends, with what was answered before, when it is asked for one of two types.
+DYING = """#!/bin/sh
+cat >{directory}/in
+if grep -q -e '"e1000e"' -e '"ide-cd"' {directory}/in; then
+    (sed -e '/"e1000e"/,$d' -e '/"ide-cd"/,$d' {directory}/in; echo '{{"execute":"quit"}}') |
+        {real} "$@" | sed '$d'
+    exit 1
+fi
+exec {real} "$@" <{directory}/in
+"""
+
+
+def greeting(major: int, minor: int) -> dict[str, object]:
+    """Return QMP's greeting by a QEMU of this version."""
+    return {"QMP": {"version": {"qemu": {"major": major, "minor": minor, "micro": 0}}}}
+
+
+@pytest.mark.qemu
+async def test_installed_qemu_tells_what_it_can(host: LocalHost, tmp_path: Path) -> None:
+    facts = await probe(host, None, tmp_path)
+    assert facts.path.startswith("/")
+    assert facts.version >= (6, 2, 0)
+    assert facts.version_text.count(".") == 2
+    assert facts.default_machine == "pc"
+    pc, q35 = facts.machine("pc"), facts.machine("q35")
+    assert pc
+    assert pc.name.startswith("pc-i440fx-")
+    assert facts.machine(pc.name) == pc
+    assert q35
+    assert q35.cpu_max >= 255
+    assert facts.machine("nosuch") is None
+    assert {"pc", "q35", pc.name} <= set(facts.machine_names())
+    assert facts.machine_properties["q35"]["smm"] == "OnOffAuto"
+    card = facts.devices["virtio-net-pci"]
+    assert card
+    assert card["mq"] == "bool"
+    assert card["vectors"] == "uint32"
+    assert "virtio-backend" not in card
+    assert "virtio-net-pci" in facts.pci_devices
+    assert "virtserialport" not in facts.pci_devices
+    assert "max-x86_64-cpu" not in facts.devices
+    assert "memory-backend-memfd" in facts.objects
+    assert {"max", "host", "qemu64"} <= facts.cpu_models
+    assert facts.has_option("sandbox", "spawn")
+    assert not facts.has_option("sandbox", "nosuch")
+    assert not facts.has_option("nosuch")
+
+
+@pytest.mark.qemu
+async def test_second_probe_comes_from_the_cache(host: LocalHost, tmp_path: Path) -> None:
+    first = await probe(host, None, tmp_path / "new" / "cache")
+    (kept,) = (tmp_path / "new" / "cache").iterdir()
+    changed = json.loads(kept.read_text()) | {"package": "from the cache"}
+    kept.write_text(json.dumps(changed))
+    second = await probe(host, first.path, tmp_path / "new" / "cache")
+    assert second.package == "from the cache"
+    assert second.devices == first.devices
+
+
+@pytest.mark.qemu
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"format":1}', '{"format":0,"path":"/x"}'])
+async def test_broken_cache_is_replaced(host: LocalHost, tmp_path: Path, text: str) -> None:
+    first = await probe(host, None, tmp_path)
+    (kept,) = tmp_path.iterdir()
+    kept.write_text(text)
+    assert await probe(host, None, tmp_path) == first
+    assert from_json(kept.read_text()) == first
+
+
+@pytest.mark.qemu
+async def test_cache_that_cannot_be_written_is_done_without(
+    host: LocalHost, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("")
+    facts = await probe(host, None, tmp_path / "file" / "cache")
+    assert facts.machine("pc")
+
+
+@pytest.mark.qemu
+async def test_changed_binary_is_asked_anew(host: LocalHost, tmp_path: Path) -> None:
+    real = await host.which("qemu-system-x86_64")
+    script = program(tmp_path / "qemu", f'#!/bin/sh\nexec {real} "$@"\n')
+    await probe(host, script, tmp_path / "cache")
+    program(tmp_path / "qemu", f'#!/bin/sh\n# Another size.\nexec {real} "$@"\n')
+    await probe(host, script, tmp_path / "cache")
+    assert len(list((tmp_path / "cache").iterdir())) == 2
+
+
+@pytest.mark.qemu
+async def test_types_that_the_binary_dies_of_stay_unknown(host: LocalHost, tmp_path: Path) -> None:
+    real = await host.which("qemu-system-x86_64")
+    script = program(tmp_path / "qemu", DYING.format(real=real, directory=tmp_path))
+    facts = await probe(host, script, tmp_path / "cache")
+    whole = await probe(host, real, tmp_path / "cache")
+    unknown = {name for name in facts.devices if facts.devices[name] != whole.devices[name]}
+    assert unknown == {"e1000e", "ide-cd"}
+    assert facts.devices["e1000e"] is None
+    assert whole.devices["e1000e"]
+
+
+async def test_missing_binary_is_named_with_the_package(host: LocalHost, tmp_path: Path) -> None:
+    with pytest.raises(HypervisorMissing) as caught:
+        await probe(host, "/nosuch/qemu", tmp_path)
+    assert "QEMU binary '/nosuch/qemu' does not exist on" in str(caught.value)
+    assert "apt-get install --no-install-recommends qemu-system-x86" in str(caught.value)
+
+
+async def test_no_binary_on_the_path(
+    host: LocalHost, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(binary, "DEFAULT_BINARY", "qemu-system-nowhere")
+    with pytest.raises(
+        HypervisorMissing, match=r"QEMU is not installed on .*: no qemu-system-nowhere"
+    ):
+        await probe(host, None, tmp_path)
+
+
+async def test_file_that_is_not_executable(host: LocalHost, tmp_path: Path) -> None:
+    (tmp_path / "qemu").write_text("")
+    with pytest.raises(HypervisorMissing, match="is not an executable file"):
+        await probe(host, str(tmp_path / "qemu"), tmp_path)
+
+
+async def test_directory_is_no_binary(host: LocalHost, tmp_path: Path) -> None:
+    with pytest.raises(HypervisorMissing, match="is not an executable file"):
+        await probe(host, str(tmp_path), tmp_path)
+
+
+async def test_program_that_is_not_qemu(host: LocalHost, tmp_path: Path) -> None:
+    script = program(tmp_path / "qemu", "#!/bin/sh\necho no such option >&2\nexit 1\n")
+    with pytest.raises(HypervisorMissing) as caught:
+        await probe(host, script, tmp_path)
+    assert "does not answer like a QEMU system emulator" in str(caught.value)
+    assert "no such option" in str(caught.value)
+
+
+async def test_file_in_no_executable_format(host: LocalHost, tmp_path: Path) -> None:
+    script = program(tmp_path / "qemu", "\x7fELF no")
+    with pytest.raises(HypervisorMissing, match=r"cannot be run|does not answer"):
+        await probe(host, script, tmp_path)
+
+
+async def test_old_qemu_is_refused_with_the_oldest_that_does(
+    host: LocalHost, tmp_path: Path
+) -> None:
+    script = program(tmp_path / "qemu", talking(greeting(5, 2)))
+    with pytest.raises(HypervisorMissing, match=r"version 5\.2\.0; 6\.2 is the oldest"):
+        await probe(host, script, tmp_path)
+
+
+async def test_qemu_that_stops_answering(host: LocalHost, tmp_path: Path) -> None:
+    script = program(tmp_path / "qemu", talking(greeting(9, 0)))
+    with pytest.raises(HypervisorMissing, match="Answers: 0 of 7"):
+        await probe(host, script, tmp_path)
+    assert list(tmp_path.iterdir()) == [tmp_path / "qemu"]
+
+
+def test_facts_survive_json() -> None:
+    facts = BinaryFacts("/q", (7, 2, 1), devices={"a": {"b": "bool"}, "c": None})
+    assert from_json(to_json(facts)) == facts
+    assert to_json(from_json(to_json(facts))) == to_json(facts)
