@@ -28,7 +28,7 @@ A Command Runs Through The Guest Agent
 The Guest Has Its Address
     [Documentation]    The control card is named host_connect and has its address by DHCP.
     ${interfaces} =    Get Guest Interfaces    vm0
-    Should Be Equal    ${interfaces}[host_connect].ipv4    10.0.2.15
+    Should Be Equal    ${interfaces['host_connect'].ipv4}    10.0.2.15
 
 PCI Devices Are Found By Their Ids
     [Documentation]    The same address inside the guest as in the mapping.

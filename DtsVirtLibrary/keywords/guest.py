@@ -48,7 +48,7 @@ class GuestKeywords:
         """Returns the guest's network interfaces by name, with MAC and IP addresses.
 
         | ${interfaces} = | `Get Guest Interfaces` | vm0 |
-        | Should Be Equal | ${interfaces}[host_connect].ipv4 | 10.0.2.15 |
+        | Should Be Equal | ${interfaces['host_connect'].ipv4} | 10.0.2.15 |
         """
         seconds = self._agent_seconds(timeout)
         found = self._context.use(
