@@ -72,16 +72,7 @@ class QemuHypervisor:
 
     async def command_line(self, spec: VmSpec) -> tuple[Sequence[str], str]:
         """Return the command line, and the same as shell text that can be pasted."""
-        spec = identified(spec)
-        # Nothing is made there until the text is pasted.
-        directory = f"/tmp/dtsvirt-{spec.name}"
-        placement = Placement(
-            directory,
-            SocketPath(f"{directory}/qmp.sock"),
-            SocketPath(f"{directory}/agent.sock"),
-            taps=tap_names(spec),
-        )
-        line, _ = await self._line(spec, placement)
+        line = await self._by_hand(identified(spec))
         return list(line.argv), shell_text(line)
 
     async def launch(self, spec: VmSpec, deadline: Deadline, timeline: Timeline) -> QemuInstance:
@@ -106,12 +97,33 @@ class QemuHypervisor:
             placement = replace(placement, directory=await resources.directory(spec.name))
             line, accelerator = await self._line(spec, placement)
             await resources.prepare(spec, placement)
+            by_hand = shell_text(await self._by_hand(spec))
             return await launch(
-                spec, self._host, placement, line, accelerator, resources, deadline, timeline
+                spec,
+                self._host,
+                placement,
+                line,
+                accelerator,
+                resources,
+                by_hand,
+                deadline,
+                timeline,
             )
         except BaseException:
             await resources.give_back()
             raise
+
+    async def _by_hand(self, spec: VmSpec) -> CommandLine:
+        """Return a command line whose channels are paths; nothing is made there."""
+        directory = f"/tmp/dtsvirt-{spec.name}"
+        placement = Placement(
+            directory,
+            SocketPath(f"{directory}/qmp.sock"),
+            SocketPath(f"{directory}/agent.sock"),
+            taps=tap_names(spec),
+        )
+        line, _ = await self._line(spec, placement)
+        return line
 
     async def _line(self, spec: VmSpec, placement: Placement) -> tuple[CommandLine, str]:
         """Return the command line and the accelerator in it."""

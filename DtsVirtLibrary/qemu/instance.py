@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
@@ -17,7 +18,7 @@ from DtsVirtLibrary.timeline import Timeline
 from . import hotplug
 from .agent import Agent
 from .agent_readiness import AgentReadiness
-from .cmdline import CommandLine, shell_text
+from .cmdline import CommandLine
 from .monitor import Monitor
 from .pci import guest_address, pci_functions
 from .placement import Placement
@@ -45,6 +46,7 @@ class QemuInstance:
         monitor: Monitor,
         agent: Agent | None,
         resources: StartResources,
+        by_hand: str,
     ) -> None:
         self.spec = spec
         self.host = host
@@ -54,9 +56,9 @@ class QemuInstance:
         self.monitor = monitor
         self.notes: list[str] = list(line.notes)
         self.forward: tuple[str, int] | None = None
-        self.plugged: dict[str, StartResources] = {}
         self._line = line
         self._resources = resources
+        self._by_hand = by_hand
         # What each device that was plugged in took from the host.
         self.plugged: dict[str, StartResources] = {}
         self._agent = agent
@@ -228,9 +230,14 @@ class QemuInstance:
         return await read_tails(self.host, self.placement)
 
     async def collect(self) -> Mapping[str, bytes]:
-        """Return the files worth keeping: command line, stderr, serial log, QMP transcript."""
+        """Return the files worth keeping.
+
+        They are the command line as it was started, the same for pasting into a shell,
+        QEMU's stderr, the serial log and the QMP transcript.
+        """
         files = {
-            "command-line.sh": shell_text(self._line).encode(),
+            "command-line.txt": f"{shlex.join(self.argv)}\n".encode(),
+            "command-line.sh": self._by_hand.encode(),
             "qmp.jsonl": self.monitor.transcript().encode(),
         }
         for name, path in (
@@ -246,8 +253,6 @@ class QemuInstance:
         await self.monitor.close()
         if self._agent is not None:
             await self._agent.close()
-        for taken in self.plugged.values():
-            await taken.give_back()
         for taken in self.plugged.values():
             await taken.give_back()
         await self._resources.give_back()

@@ -57,10 +57,13 @@ async def launch(
     line: CommandLine,
     accelerator: str,
     resources: StartResources,
+    by_hand: str,
     deadline: Deadline,
     timeline: Timeline,
 ) -> QemuInstance:
     """Start QEMU, connect to it and let its CPUs run.
+
+    :param by_hand: shell text that starts the same by hand, for the artifacts.
 
     :raises StartError: QEMU ended; the text has its exit code and stderr.
     :raises StartTimeout: QEMU did not answer in time; the text says what it may wait for.
@@ -82,7 +85,7 @@ async def launch(
         timeline.reached("QMP answered")
         agent = Agent(spec.name, channels.agent) if channels.agent else None
         instance = QemuInstance(
-            spec, host, process, placement, line, accelerator, monitor, agent, resources
+            spec, host, process, placement, line, accelerator, monitor, agent, resources, by_hand
         )
         await instance.find_forward()
         instance.notes += await pin(host, monitor, spec)
