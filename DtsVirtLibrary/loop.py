@@ -30,6 +30,10 @@ class Deadline:
         self.seconds = seconds
         self._start = time.monotonic()
 
+    def restart(self) -> None:
+        """Count from now on, as where the preparation before does not count."""
+        self._start = time.monotonic()
+
     @property
     def elapsed(self) -> float:
         """Seconds since the deadline was set."""

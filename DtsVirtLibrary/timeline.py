@@ -14,6 +14,10 @@ class Timeline:
         self._start = time.monotonic()
         self._stages: list[Stage] = []
 
+    def restart(self) -> None:
+        """Count from now on: the preparation is over, the launch begins."""
+        self._start = time.monotonic()
+
     def reached(self, name: str) -> None:
         """Note that a stage was reached now."""
         self._stages.append(Stage(name, self.elapsed))

@@ -71,6 +71,9 @@ async def launch(
     channels = _Channels(with_agent=spec.guest_agent)
     monitor = Monitor(spec.name)
     process: HostProcess | None = None
+    # Building a guest or probing a binary takes long once, and is not the VM's fault.
+    deadline.restart()
+    timeline.restart()
     try:
         process = await host.spawn(
             Spawn(
