@@ -15,6 +15,7 @@ from .keywords.guest import GuestKeywords
 from .keywords.host import HostKeywords
 from .keywords.lifecycle import LifecycleKeywords
 from .keywords.monitor import MonitorKeywords
+from .keywords.network import NetworkKeywords
 from .keywords.power import PowerKeywords
 from .keywords.settings import ClosingScope, Settings
 from .spec import Accelerator
@@ -120,6 +121,7 @@ class DtsVirtLibrary(DynamicCore):  # type: ignore[misc] # robotlibcore is not t
                     GuestKeywords,
                     MonitorKeywords,
                     HostKeywords,
+                    NetworkKeywords,
                 )
             ]
         )

@@ -152,3 +152,28 @@ class MonitorEvent:
     name: str
     data: Mapping[str, Any]
     at: float
+
+
+@dataclass(frozen=True)
+class HugepagePool:
+    """The hugepages of one size, on one NUMA node or (`node` None) on the whole host.
+
+    :ivar page_size_kib: size of a page in KiB.
+    :ivar free: pages that hold nothing, promised ones included.
+    :ivar reserved: free pages promised to a process (known for the whole host only).
+    :ivar surplus: pages beyond the number asked for, freed when their user ends.
+    :ivar growth: surplus pages that the kernel may still make on demand.
+    """
+
+    page_size_kib: int
+    node: int | None
+    total: int
+    free: int
+    reserved: int = 0
+    surplus: int = 0
+    growth: int = 0
+
+    @property
+    def available(self) -> int:
+        """Pages that a process can still get."""
+        return max(0, self.free - self.reserved) + self.growth

@@ -6,10 +6,10 @@ import re
 
 from DtsVirtLibrary.cache import cache_directory
 from DtsVirtLibrary.errors import HostError
-from DtsVirtLibrary.host.hugepages import HugepagePool
 from DtsVirtLibrary.host.hugepages import hugepages as hugepage_pools
 from DtsVirtLibrary.host.protocol import Host
 from DtsVirtLibrary.host.sizes import size_text
+from DtsVirtLibrary.results import HugepagePool
 
 from .findings import Finding, Status
 

@@ -13,6 +13,7 @@ from DtsVirtLibrary.errors import HostError
 from DtsVirtLibrary.host.guarded import guarded
 from DtsVirtLibrary.host.protocol import Host
 from DtsVirtLibrary.host.sizes import parse_kib, size_text
+from DtsVirtLibrary.results import HugepagePool
 
 COMMAND_TIMEOUT = 60.0
 # Two runners that read, add and write at the same time would count the same pages, so
@@ -33,31 +34,6 @@ echo "$wanted" > nr_hugepages
 persistent
 echo "$before $count"
 """
-
-
-@dataclass(frozen=True)
-class HugepagePool:
-    """The hugepages of one size, on one NUMA node or (`node` None) on the whole host.
-
-    :ivar page_size_kib: size of a page in KiB.
-    :ivar free: pages that hold nothing, promised ones included.
-    :ivar reserved: free pages promised to a process (known for the whole host only).
-    :ivar surplus: pages beyond the number asked for, freed when their user ends.
-    :ivar growth: surplus pages that the kernel may still make on demand.
-    """
-
-    page_size_kib: int
-    node: int | None
-    total: int
-    free: int
-    reserved: int = 0
-    surplus: int = 0
-    growth: int = 0
-
-    @property
-    def available(self) -> int:
-        """Pages that a process can still get."""
-        return max(0, self.free - self.reserved) + self.growth
 
 
 @dataclass(frozen=True)
@@ -93,11 +69,9 @@ async def default_page_size(host: Host, proc: str = "/proc") -> int:
 
     :raises HostError: the kernel has no hugepages.
     """
-    for line in (await host.read_text(f"{proc}/meminfo")).splitlines():
-        name, _, value = line.partition(":")
-        if name == "Hugepagesize":
-            return int(value.split()[0])
-    raise HostError(f"The kernel of {host.name} has no hugepages (no Hugepagesize in meminfo).")
+    if (size := await _default_page_size(host, proc)) is None:
+        raise HostError(f"The kernel of {host.name} has no hugepages (no Hugepagesize in meminfo).")
+    return size
 
 
 async def reserve(
@@ -173,11 +147,20 @@ async def hugetlbfs_mount(
     host: Host, page_size_kib: int | None = None, proc: str = "/proc"
 ) -> str | None:
     """Return where a hugetlbfs of this page size (None: the default) is mounted, else None."""
-    default = await default_page_size(host, proc)
+    if (default := await _default_page_size(host, proc)) is None:
+        return None
     for line in (await host.read_text(f"{proc}/mounts")).splitlines():
         _, path, kind, options, *_ = line.split()
         if kind == "hugetlbfs" and _mount_page_size(options, default) == (page_size_kib or default):
             return path.encode().decode("unicode_escape")
+    return None
+
+
+async def _default_page_size(host: Host, proc: str) -> int | None:
+    for line in (await host.read_text(f"{proc}/meminfo")).splitlines():
+        name, _, value = line.partition(":")
+        if name == "Hugepagesize":
+            return int(value.split()[0])
     return None
 
 

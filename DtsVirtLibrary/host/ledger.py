@@ -7,6 +7,7 @@ from DtsVirtLibrary.host import hugepages, network, pci, sriov
 from DtsVirtLibrary.host.protocol import Host
 from DtsVirtLibrary.host.sizes import parse_kib
 from DtsVirtLibrary.host.taken import Taken
+from DtsVirtLibrary.results import HugepagePool
 
 HUGEPAGES = "reservation of hugepages"
 BINDING = "bound PCI function"
@@ -31,7 +32,7 @@ class HostResources:
         """
         await self._taken.give_back_all()
 
-    async def hugepages(self) -> list[hugepages.HugepagePool]:
+    async def hugepages(self) -> list[HugepagePool]:
         """Return the host's hugepage pools."""
         return list(await hugepages.hugepages(self._host, self._sysfs))
 

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 from robot.api import logger
 from robot.api.deco import keyword
 
+from DtsVirtLibrary.results import HugepagePool
+
 if TYPE_CHECKING:
-    from DtsVirtLibrary.host.hugepages import HugepagePool
     from DtsVirtLibrary.keywords.context import LibraryContext
 
 

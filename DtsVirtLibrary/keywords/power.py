@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from robot.api.deco import keyword
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+    from DtsVirtLibrary.vm.machine import Machine
+
     from .context import LibraryContext
 
 
@@ -65,9 +69,32 @@ class PowerKeywords:
         """
         from DtsVirtLibrary.vm.operations import reboot
 
+        self._come_back(vm, lambda machine: reboot(machine, timeout.total_seconds()))
+
+    @keyword(name="Wait Until Guest Is Ready", tags=("VM", "Guest", "Wait"))
+    def wait_until_guest_is_ready(
+        self, vm: str, *, timeout: timedelta = timedelta(minutes=2)
+    ) -> None:
+        """Waits, after a reset, until the guest is as ready as `Start VM` left it.
+
+        If SSHLibrary was logged in, it is logged in again under the same alias.
+
+        | `Reset VM` | vm0 |
+        | `Wait Until Guest Is Ready` | vm0 |
+        | Execute Command | uptime |
+        """
+        from DtsVirtLibrary.vm.operations import wait_until_ready_again
+
+        self._come_back(
+            vm, lambda machine: wait_until_ready_again(machine, timeout.total_seconds())
+        )
+
+    def _come_back(self, vm: str, way: Callable[[Machine], Coroutine[Any, Any, None]]) -> None:
+        """Bring the guest back, and SSHLibrary into it if it was logged in."""
         context = self._context
         machine = context.machine(vm)
+        was_logged_in = machine.session is not None and machine.session.username is not None
         context.sessions.close(vm)
-        context.run(reboot(machine, timeout.total_seconds()))
-        if machine.session is not None and machine.session.username:
+        context.run(way(machine))
+        if was_logged_in:
             context.log_in(machine)

@@ -152,7 +152,10 @@ class QemuInstance:
 
     async def reset(self) -> None:
         """Press the reset button; what the agent still owed is void."""
+        mark = self.monitor.mark()
         await self.monitor.execute("system_reset", timeout=MONITOR_TIMEOUT)
+        # QEMU answers before it resets, and the agent of the old boot would answer on.
+        await self.monitor.wait_for_event(["RESET"], deadline=Deadline(MONITOR_TIMEOUT), since=mark)
         if self._agent is not None:
             self._agent.reset()
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 from DtsVirtLibrary.errors import AgentError, ConfigError, nearest
-from DtsVirtLibrary.guest.banner import wait_for_banner
 from DtsVirtLibrary.host.protocol import Host
 from DtsVirtLibrary.loop import Deadline
-from DtsVirtLibrary.results import GuestInterface, VmStatus
+from DtsVirtLibrary.results import GuestInterface, Readiness, VmStatus
+from DtsVirtLibrary.timeline import Timeline
 
 from .hypervisor import Instance
 from .machine import Machine
-from .readiness import wait_for_address
+from .readiness import wait_until_ready
 
 AGENT_SECONDS = 10.0
 
@@ -95,13 +95,18 @@ async def capture_screenshot(
 async def pause(machine: Machine) -> None:
     """Stop the CPUs; one that is paused already stays so."""
     await machine.use("Pause VM", lambda instance: instance.pause())
-    machine.status = VmStatus.PAUSED
+    _note_status(machine, VmStatus.PAUSED)
 
 
 async def resume(machine: Machine) -> None:
     """Let the CPUs run again."""
     await machine.use("Resume VM", lambda instance: instance.resume())
-    machine.status = VmStatus.RUNNING
+    _note_status(machine, VmStatus.RUNNING)
+
+
+def _note_status(machine: Machine, status: VmStatus) -> None:
+    if machine.started:
+        machine.status = status
 
 
 async def reset(machine: Machine) -> None:
@@ -122,8 +127,31 @@ async def reboot(machine: Machine, seconds: float) -> None:
         old_boot = await instance.agent.boot_id(timeout=AGENT_SECONDS)
         await instance.agent.shutdown("reboot", timeout=AGENT_SECONDS)
         await instance.wait_for_boot(old_boot, deadline)
-        if machine.session is not None and machine.session.username and instance.forward:
-            await wait_for_address(machine.specification(), instance, deadline)
-            await wait_for_banner(machine.name, *instance.forward, deadline=deadline)
+        await _ready_again(machine, instance, deadline)
 
     await machine.use("Reboot Guest", work)
+
+
+async def wait_until_ready_again(machine: Machine, seconds: float) -> None:
+    """Wait until the guest is as ready as it was after its start.
+
+    :raises AgentTimeout: the agent did not answer in time.
+    :raises StartTimeout: the control card got no address in time.
+    :raises SshTimeout: the SSH server showed no banner in time.
+    """
+    deadline = Deadline(seconds)
+    await machine.use(
+        "Wait Until Guest Is Ready",
+        lambda instance: _ready_again(machine, instance, deadline),
+    )
+
+
+async def _ready_again(machine: Machine, instance: Instance, deadline: Deadline) -> None:
+    was_logged_in = machine.session is not None and machine.session.username is not None
+    machine.session = await wait_until_ready(
+        machine.specification(),
+        instance,
+        Readiness.SSH if was_logged_in else Readiness.AGENT,
+        deadline,
+        Timeline(),
+    )

@@ -1,0 +1,104 @@
+"""What Libdoc shows: every keyword, typed and with examples that would run."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from robot.api import TestSuite as Suite
+from robot.libdocpkg import LibraryDocumentation
+from robot.libdocpkg.model import KeywordDoc
+
+from utest.keywords.specification import GOLDEN, specification
+
+LIBRARY = LibraryDocumentation("DtsVirtLibrary")
+KEYWORDS: list[KeywordDoc] = list(LIBRARY.keywords)
+SETTINGS = (
+    "*** Settings ***\nLibrary    DtsVirtLibrary\nLibrary    SSHLibrary\nLibrary    Process\n"
+)
+
+# SSHLibrary and paramiko use what newer versions of Python and cryptography deprecate.
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
+every_keyword = pytest.mark.parametrize("keyword", KEYWORDS, ids=lambda keyword: keyword.name)
+
+
+def rows(documentation: str) -> list[str]:
+    """Return the rows of the tables in a documentation, as lines of a test."""
+    found = re.findall(r"^\| (.*) \|$", documentation, re.MULTILINE)
+    return ["    ".join(row.replace("`", "").split(" | ")) for row in found]
+
+
+def problems_of(suite: str, directory: Path) -> list[str]:
+    """Run a suite dry and return what is wrong with it."""
+    result = Suite.from_string(suite).run(
+        dryrun=True, output=None, log=None, report=None, console="none", outputdir=directory
+    )
+    problems = [str(message) for message in result.errors]
+    return problems + [test.message for test in result.suite.all_tests if not test.passed]
+
+
+def test_the_specification_is_the_reviewed_one() -> None:
+    written = GOLDEN.read_text(encoding="utf-8")
+    advice = "If this change is wanted: python -m utest.keywords.specification"
+    assert specification() == written, advice
+
+
+@every_keyword
+def test_every_example_would_run(keyword: KeywordDoc, tmp_path: Path) -> None:
+    lines = rows(keyword.doc)
+    assert any(keyword.name in line for line in lines), "an example uses the keyword"
+    body = "\n".join(f"    {line}" for line in lines)
+    suite = f"{SETTINGS}*** Test Cases ***\nExample\n    No Operation\n{body}\n"
+    assert problems_of(suite, tmp_path) == []
+
+
+def test_the_example_of_the_introduction_would_run(tmp_path: Path) -> None:
+    lines = re.findall(r"^\|(?: (.*))?$", LIBRARY.doc, re.MULTILINE)
+    suite = "\n".join(lines).replace("*****", "***")
+    assert suite.startswith("*** Settings ***")
+    assert problems_of(suite, tmp_path) == []
+
+
+def test_the_example_of_the_import_would_run(tmp_path: Path) -> None:
+    settings = "\n".join(rows(LIBRARY.inits[0].doc))
+    assert settings.startswith("Library    DtsVirtLibrary    accelerator=tcg")
+    suite = f"*** Settings ***\n{settings}\n*** Test Cases ***\nExample\n    Stop All VMs\n"
+    assert problems_of(suite, tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("Stat VM    vm0", "No keyword with name 'Stat VM' found."),
+        ("Start VM", "expected 1 non-named argument, got 0"),
+        ("Start VM    vm0    until=ssh", "expected 1 non-named argument, got 2"),
+        ("Start VM    vm0    wait_for=coffee", "coffee"),
+    ],
+)
+def test_a_wrong_example_is_seen(line: str, expected: str, tmp_path: Path) -> None:
+    suite = f"{SETTINGS}*** Test Cases ***\nExample\n    {line}\n"
+    assert re.search(expected, "\n".join(problems_of(suite, tmp_path)))
+
+
+@every_keyword
+def test_every_argument_is_typed(keyword: KeywordDoc) -> None:
+    untyped = [item.name for item in keyword.args if item.type is None and item.name]
+    assert untyped == []
+
+
+@every_keyword
+def test_every_keyword_says_what_it_returns(keyword: KeywordDoc) -> None:
+    assert keyword.args.return_type is not None
+
+
+@every_keyword
+def test_every_keyword_has_a_sentence_and_a_tag(keyword: KeywordDoc) -> None:
+    assert re.fullmatch(r"[A-Z].*[.;:]", keyword.short_doc)
+    assert list(keyword.tags)
+
+
+@every_keyword
+def test_the_vm_comes_first(keyword: KeywordDoc) -> None:
+    if "VM" in keyword.tags and keyword.args.positional:
+        assert keyword.args.positional[0] in ("vm", "name", "path", "binary")
