@@ -18,10 +18,11 @@ from DtsVirtLibrary.qemu.options import Option, flag, pairs, text
 from DtsVirtLibrary.qemu.placement import Placement
 from DtsVirtLibrary.qemu.plan import Plan
 from DtsVirtLibrary.qemu.processors import processor_options
+from DtsVirtLibrary.qemu.raw_options import has_raw_option, made_ids
 from DtsVirtLibrary.qemu.slots import assign
 from DtsVirtLibrary.qemu.storage import disk_claims, disk_options, flash_options
 from DtsVirtLibrary.qemu.uniqueness import check_unique
-from DtsVirtLibrary.qemu.user_commands import has_raw_option, made_ids, user_options
+from DtsVirtLibrary.qemu.user_commands import reason_to_spawn, user_claims, user_options
 from DtsVirtLibrary.spec import TapBackend, VmSpec
 
 __all__ = ["CommandLine", "HostFacts", "command_line", "shell_text"]
@@ -75,7 +76,12 @@ def make_plan(spec: VmSpec, binary: BinaryFacts, host: HostFacts, placement: Pla
     kind = binary.machine(machine)
     if kind is not None and kind.deprecated:
         plan.note(f"machine type '{machine}' is deprecated in QEMU {binary.version_text}")
-    claims = [*infrastructure.own_claims(plan), *disk_claims(spec), *device_claims(plan)]
+    claims = [
+        *infrastructure.own_claims(plan),
+        *disk_claims(spec),
+        *device_claims(plan),
+        *user_claims(plan),
+    ]
     buses = {*bus_names(plan), *made_ids(spec.user_commands, "device")}
     ports = {claim.id for claim in claims if claim.driver == "pcie-root-port"}
     addresses = assign(spec.name, family, claims, buses | ports)
@@ -136,7 +142,4 @@ def _reason_to_spawn(plan: Plan) -> str | None:
                     return f"card '{nic.id}' has the script '{script}'"
     if plan.spec.incoming is not None and plan.spec.incoming.uri.startswith("exec:"):
         return f"it is migrated in from '{plan.spec.incoming.uri}'"
-    for name in ("bridge", "tap"):
-        if any(f"{name}," in word for word in plan.spec.user_commands):
-            return f"usercmd has a back end of type {name}"
-    return None
+    return reason_to_spawn(plan)

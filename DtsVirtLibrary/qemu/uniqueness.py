@@ -10,7 +10,7 @@ from DtsVirtLibrary.qemu import names
 from DtsVirtLibrary.qemu.identity import netdev_id
 from DtsVirtLibrary.qemu.options import is_id
 from DtsVirtLibrary.qemu.plan import Plan
-from DtsVirtLibrary.qemu.user_commands import made_ids
+from DtsVirtLibrary.qemu.raw_options import made_ids
 from DtsVirtLibrary.spec import Nic, Origin
 
 _MAC = re.compile(r"([0-9a-f]{2}:){5}[0-9a-f]{2}\Z")

@@ -357,11 +357,21 @@ CASES: dict[str, tuple[VmSpec, tuple[str, ...]]] = {
     "usercmd enable-kvm": (vm(user_commands=("-enable-kvm",)), ("give the parameter enable_kvm",)),
     "usercmd removed": (
         vm(user_commands=("-watchdog", "i6300esb")),
-        ("usercmd: QEMU 7.2.22 has no option '-watchdog' (removed in 7.2). Use -device with the",),
+        ("usercmd: QEMU 7.2.22 does not take '-watchdog' (removed in 7.2). Use -device with the",),
     ),
     "usercmd vlan": (
         vm(user_commands=("-net", "nic,vlan=0")),
-        ("usercmd: '-net' has no vlan since QEMU 3.0. Use the parameter net",),
+        ("usercmd: QEMU 7.2.22 does not take '-net nic,vlan=0' (removed in 3.0). Use the parameter "
+         "net, whose entries with the same opt_vlan are connected",),
+    ),
+    "usercmd disk with a serial number": (
+        vm(user_commands=("-drive", "file=/a,if=virtio,serial=1")),
+        ("does not take '-drive file=/a,if=virtio,serial=1' (removed in 3.0). Use if=none, and",),
+    ),
+    "usercmd slot that is taken": (
+        vm(CONTROL, user_commands=("-device", "e1000,id=mine,addr=0x1f")),
+        ("VM 'vm0': device 'mine' (e1000) cannot have address 0x1f on pci.0 of machine pc: "
+         "'host-connect-nic' (virtio-net-pci) is there. Free slots: 02",),
     ),
     "usercmd driver unknown": (
         vm(user_commands=("-device", "e1001,id=x")),
@@ -391,7 +401,7 @@ def test_an_option_is_refused_only_by_the_qemu_that_lacks_it() -> None:
     spec = vm(CONTROL, user_commands=("-no-hpet",))
     line = command_line(spec, FACTS["7.2"], HostFacts(), PLACEMENT)
     assert line.argv[-1] == "-no-hpet"
-    with pytest.raises(ConfigError, match=r"has no option '-no-hpet' \(removed in 9.0\)"):
+    with pytest.raises(ConfigError, match=r"does not take '-no-hpet' \(removed in 9.0\)"):
         command_line(spec, FACTS["10.0"], HostFacts(), PLACEMENT)
 
 
