@@ -249,6 +249,7 @@ async def test_kernel_without_hugepages(tmp_path: Path) -> None:
     (tmp_path / "meminfo").write_text("MemTotal: 1 kB\n")
     with pytest.raises(HostError, match="has no hugepages"):
         await hugepages.default_page_size(LocalHost(), str(tmp_path))
+    assert await hugepages.hugetlbfs_mount(LocalHost(), proc=str(tmp_path)) is None
 
 
 @pytest.mark.parametrize(

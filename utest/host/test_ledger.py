@@ -1,0 +1,148 @@
+"""What keywords took from the host, and giving it back."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from DtsVirtLibrary.errors import CleanupError, HostError
+from DtsVirtLibrary.host import pci
+from DtsVirtLibrary.host.ledger import HostResources
+from DtsVirtLibrary.host.local import LocalHost
+from DtsVirtLibrary.host.taken import Taken
+from utest.host.acting import need_root
+from utest.host.sysfs import RecordedMachine
+
+CARD = "0000:07:00.0"
+
+
+@pytest.fixture
+async def machine(tmp_path: Path) -> AsyncIterator[RecordedMachine]:
+    host = RecordedMachine(tmp_path / "sys")
+    yield host
+    await host.close()
+
+
+@pytest.fixture
+def resources(machine: RecordedMachine) -> HostResources:
+    return HostResources(machine, str(machine.sysfs))
+
+
+@pytest.fixture
+async def real() -> AsyncIterator[HostResources]:
+    need_root()
+    host = LocalHost()
+    yield HostResources(host)
+    await host.close()
+
+
+async def driver_of(machine: RecordedMachine, address: str) -> str | None:
+    return (await pci.function(machine, address, str(machine.sysfs))).driver
+
+
+async def test_last_taken_is_given_back_first() -> None:
+    taken, order = Taken(), []
+
+    def hold(name: str, *, fails: bool = False) -> None:
+        async def give_back() -> None:
+            order.append(name)
+            if fails:
+                raise HostError(f"{name} is stuck")
+
+        taken.hold("thing", name, give_back)
+
+    hold("a")
+    hold("b", fails=True)
+    hold("c")
+    with pytest.raises(CleanupError, match=r"1 of what .*:\nthing 'b': b is stuck"):
+        await taken.give_back_all()
+    assert order == ["c", "b", "a"]
+    await taken.give_back_all()
+    assert len(order) == 3
+
+
+async def test_what_is_not_held_cannot_be_given_back() -> None:
+    taken = Taken()
+
+    async def nothing() -> None: ...
+
+    taken.hold("bridge", "br-1234", nothing)
+    with pytest.raises(HostError, match=r"No bridge 'br-1243' .*Did you mean 'br-1234'.*Held: br"):
+        await taken.give_back("bridge", "br-1243")
+    await taken.give_back("bridge", "br-1234")
+    with pytest.raises(HostError, match="Held: none"):
+        await taken.give_back("bridge", "br-1234")
+
+
+async def test_card_functions_and_bindings_unwind(
+    machine: RecordedMachine, resources: HostResources
+) -> None:
+    first, second = await resources.create_virtual_functions("07:00.0", 2)
+    assert await resources.bind(first, "vfio-pci") == []
+    assert await resources.bind("08:00.0", "vfio-pci") == []
+    with pytest.raises(HostError, match=r"has made virtual functions of 0000:07:00.0 already"):
+        await resources.create_virtual_functions(CARD, 1)
+    await resources.give_back_all()
+    assert await driver_of(machine, "08:00.0") == "i40e"
+    card = await pci.function(machine, CARD, str(machine.sysfs))
+    assert card.virtual_functions == ()
+    assert second == "0000:07:10.1"
+
+
+async def test_bound_functions_are_restored_before_they_are_destroyed(
+    machine: RecordedMachine, resources: HostResources
+) -> None:
+    (first,) = await resources.create_virtual_functions(CARD, 1)
+    await resources.bind(first, "vfio-pci")
+    machine.writes.clear()
+    await resources.destroy_virtual_functions(CARD)
+    written = [path.rpartition("/")[2] for path, _ in machine.writes]
+    assert written == ["driver_override", "unbind", "drivers_probe", "sriov_numvfs"]
+    await resources.give_back_all()
+
+
+async def test_what_keeps_a_function_from_a_vm_is_told(resources: HostResources) -> None:
+    (told,) = await resources.bind(CARD, "vfio-pci")
+    assert "0000:07:00.1" in told
+    assert await resources.bind("07:00.1", "vfio-pci") == []
+
+
+async def test_second_binding_keeps_the_first_driver(
+    machine: RecordedMachine, resources: HostResources
+) -> None:
+    await resources.bind("08:00.0", "vfio-pci")
+    await resources.bind("08:00.0", "igb")
+    assert await driver_of(machine, "08:00.0") == "igb"
+    await resources.restore("08:00.0")
+    assert await driver_of(machine, "08:00.0") == "i40e"
+    with pytest.raises(HostError, match=r"No bound PCI function '0000:08:00.0' is held"):
+        await resources.restore("08:00.0")
+
+
+async def test_networks_of_keywords_unwind(real: HostResources) -> None:
+    bridge = await real.create_bridge(None, "198.51.100.1/24")
+    tap = await real.create_tap(None, bridge, None)
+    namespace = await real.create_namespace(None)
+    near, _ = await real.create_veth(None, None, namespace, bridge, None, "198.51.100.9/24")
+    assert {bridge, tap, near} <= set(os.listdir("/sys/class/net"))
+    await real.delete("tap", tap)
+    assert tap not in os.listdir("/sys/class/net")
+    await real.give_back_all()
+    assert not {bridge, near} & set(os.listdir("/sys/class/net"))
+    assert namespace not in os.listdir("/run/netns")
+
+
+async def test_hugepages_of_keywords_unwind(real: HostResources) -> None:
+    async def total() -> int:
+        return (await real.hugepages())[0].total
+
+    before = await total()
+    assert await real.reserve_hugepages("4M", "2M", None) == 2
+    assert await real.reserve_hugepages("1", None, 0) == 1
+    assert await total() == before + 3
+    await real.release_hugepages()
+    assert await total() == before
+    await real.give_back_all()
