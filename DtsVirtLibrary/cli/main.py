@@ -7,6 +7,7 @@ Exit codes: 0 done; 1 something is missing or failed; 2 wrong usage or configura
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 
@@ -27,7 +28,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command with `arguments` (default: the process's) and return the exit code."""
     parsed = _parser().parse_args(arguments)
     try:
-        return int(parsed.function(parsed))
+        exit_code = int(parsed.function(parsed))
+        sys.stdout.flush()  # so that a reader that is gone shows here
+        return exit_code
     except ConfigError as error:
         print(error, file=sys.stderr)
         return 2
@@ -38,7 +41,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("dtsvirt: interrupted", file=sys.stderr)
         return 130
     except BrokenPipeError:  # the reader, such as head(1), has seen enough
-        sys.stderr.close()
+        # Python flushes standard output once more when it ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
 
 

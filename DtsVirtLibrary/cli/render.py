@@ -75,14 +75,17 @@ async def _read(host: Host, path: str) -> ConfigFile:
 
 
 def _only_vm(file: ConfigFile, path: str) -> str:
+    from DtsVirtLibrary.config.files import SingleVm
     from DtsVirtLibrary.errors import ConfigError
 
+    if isinstance(file, SingleVm):
+        return "vm0"
     names = list(file.sections)
     if len(names) == 1:
         return names[0]
-    raise ConfigError(
-        f"{path} describes {len(names)} VMs; name one of them: {', '.join(names) or 'none'}."
-    )
+    if not names:
+        raise ConfigError(f"{path} describes no VM: it has no section of one.")
+    raise ConfigError(f"{path} describes {len(names)} VMs; name one of them: {', '.join(names)}.")
 
 
 async def _guest_files(host: Host, flavour: str) -> GuestFiles:
