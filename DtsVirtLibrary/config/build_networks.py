@@ -48,12 +48,15 @@ def build_networks(
 
 
 def tap_interface(name: str | None, entry: Checked) -> str | None:
-    """Return the name of a tap interface; ConfigError if the kernel takes no such name."""
-    if name is None:
-        return None
+    """Return the name of a tap interface, None if the library is to name it."""
+    return None if name is None else _interface(name, entry)
+
+
+def _interface(name: str, entry: Checked) -> str:
+    """Return the name of an interface; ConfigError if the kernel takes no such name."""
     if len(name.encode()) > LONGEST_INTERFACE or "/" in name or name.split() != [name]:
         text = f"interface {shown(name)} is not allowed: 1 to 15 bytes without blanks and '/'"
-        raise problem(entry.origin, "tap", text)
+        raise problem(entry.origin, None, text)
     return name
 
 
@@ -90,11 +93,12 @@ def _backend(entry: Checked) -> Backend:
     if entry["type"] == "user":
         return UserBackend(entry["opt_hostfwd"] or (), entry["opt_restrict"], entry.origin)
     if entry["type"] == "bridge":
-        return BridgeBackend(entry["opt_br"] or DEFAULT_BRIDGE, entry.origin)
+        return BridgeBackend(_interface(entry["opt_br"] or DEFAULT_BRIDGE, entry), entry.origin)
     script = _script(entry["opt_script"])
+    bridge = entry["opt_br"] or (None if script else DEFAULT_BRIDGE)
     return TapBackend(
         interface=tap_interface(entry["opt_ifname"], entry),
-        bridge=entry["opt_br"] or (None if script else DEFAULT_BRIDGE),
+        bridge=_interface(bridge, entry) if bridge else None,
         script=script,
         downscript=_script(entry["opt_downscript"]),
         vhost=entry["opt_vhost"],

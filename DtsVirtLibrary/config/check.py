@@ -157,16 +157,16 @@ def _unknown_option(place: str, options: OptionSet, entry: Entry, written: str) 
         text = f"unknown option (not shown: it may be part of a secret). Known: {known}"
         return problem(origin, place, text, (HOW_TO_QUOTE,))
     text = unknown("option", written, options.names, _spellings(options))
-    return problem(origin, place, text, _advice(entry, before, written))
+    facts = () if options.has_secrets else _advice(entry, before, written)
+    return problem(origin, place, text, facts)
 
 
-def _advice(entry: Entry, before: list[str], written: str) -> Iterator[str]:
-    """Yield the advice to quote, where the option may belong to the value before it."""
-    value = entry.options[written]
-    if before and isinstance(value, str):
-        previous = entry.options[before[-1]]
-        if isinstance(previous, str):
-            yield quoting_hint(before[-1], previous, f"{written}={value}")
+def _advice(entry: Entry, before: list[str], written: str) -> tuple[str, ...]:
+    """Return the advice to quote, where the option may belong to the value before it."""
+    value, previous = entry.options[written], entry.options[before[-1]] if before else None
+    if isinstance(value, str) and isinstance(previous, str):
+        return (quoting_hint(before[-1], previous, f"{written}={value}"),)
+    return ()
 
 
 def _is_secret(options: OptionSet, entry: Entry, name: str) -> bool:

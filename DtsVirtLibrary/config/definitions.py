@@ -70,6 +70,11 @@ class OptionSet:
         """The names of the options, refused ones left out."""
         return tuple(option.name for option in self.options if not option.refused)
 
+    @property
+    def has_secrets(self) -> bool:
+        """Whether the value of one of the options must never be shown."""
+        return any(option.secret for option in self.options)
+
 
 @dataclass(frozen=True)
 class Variant(OptionSet):
@@ -121,11 +126,6 @@ class Parameter(OptionSet):
         """Return an option of any variant that goes by this name."""
         found = (options.find(spelling) for options in self.option_sets)
         return next((option for option in found if option), None)
-
-    @property
-    def has_secrets(self) -> bool:
-        """Whether one of the options must never be shown."""
-        return any(option.secret for option in self.options)
 
     def variant(self, name: str) -> Variant | None:
         """Return the variant chosen by this value of the selector, None for an unknown one."""

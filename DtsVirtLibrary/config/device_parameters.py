@@ -55,7 +55,7 @@ VFIO_PCI = Variant(
         replace(ADDR_OPTION, status=Status.SEED),
         BUS_OPTION,
         replace(ID_OPTION, remark="default: pt_0, pt_1, ..."),
-        SETTINGS_OPTION,
+        replace(SETTINGS_OPTION, status=NEW),
     ),
 )
 PCI_ASSIGN = replace(
@@ -236,7 +236,7 @@ CRYPTO = Parameter(
             NEW,
             default="vhost-user",
             qemu="`-object cryptodev-vhost-user` or `cryptodev-backend-builtin`",
-            remark="the sockets are DTS's: /tmp/<vm>_crypto0.sock, ...; "
+            remark="the sockets are DTS's: `/tmp/<vm>_crypto0.sock`, ...; "
             "other ones by device driver=virtio-crypto",
         ),
     ),

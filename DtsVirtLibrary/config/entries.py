@@ -55,8 +55,10 @@ class Parameters:
     """
 
     def __init__(self, given: Mapping[str, Iterable[Entry]] = MappingProxyType({})) -> None:
-        self._given = {name: tuple(entries) for name, entries in given.items()}
+        self._given: dict[str, tuple[Entry, ...]] = {}
         self._added: dict[str, tuple[Entry, ...]] = {}
+        for name, entries in given.items():
+            self.set(name, entries)
 
     def __iter__(self) -> Iterator[str]:
         return iter(dict.fromkeys((*self._given, *self._added)))

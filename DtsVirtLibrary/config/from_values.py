@@ -118,13 +118,15 @@ def _text(definition: Parameter, name: str | None, value: object, origin: Origin
         return str(value)
     if isinstance(value, float) and not value.is_integer():
         return str(value)
-    if isinstance(value, int | float) and abs(value) < LARGEST_NUMBER:
+    place = definition.name if name is None else f"{definition.name}: {name}"
+    if isinstance(value, int | float):
+        if abs(value) >= LARGEST_NUMBER:
+            raise problem(origin, place, f"a number of {LARGEST_NUMBER} or more")
         return str(int(value))
     if isinstance(value, os.PathLike):
         return os.fsdecode(value)
     if isinstance(value, SecretText) and isinstance(value.value, str):
         return value
-    place = definition.name if name is None else f"{definition.name}: {name}"
     kind = type(value).__name__
     raise problem(origin, place, f"a value of type {kind}, expected text, a number, yes or no")
 
