@@ -5,7 +5,8 @@ from __future__ import annotations
 import shutil
 import socket
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -45,3 +46,33 @@ def agent_socket(tmp_path: Path) -> Iterator[socket.socket]:
         finally:
             process.kill()
             process.wait()
+
+
+@dataclass(frozen=True)
+class RunningQemu:
+    """A real QEMU and our end of its monitor, to which nobody has spoken yet."""
+
+    monitor: socket.socket
+    process: subprocess.Popen[bytes]
+
+
+@pytest.fixture
+def start_qemu(tmp_path: Path) -> Iterator[Callable[..., RunningQemu]]:
+    """Return what starts a real QEMU with these arguments; all are ended after the test."""
+    started: list[RunningQemu] = []
+
+    def start(*arguments: str) -> RunningQemu:
+        ours, theirs = socket.socketpair()
+        argv = ["qemu-system-x86_64", "-accel", "tcg", "-nodefaults", "-display", "none"]
+        argv += ["-m", "32", "-chardev", f"socket,id=monitor,fd={theirs.fileno()}"]
+        argv += ["-mon", "chardev=monitor,mode=control", *arguments]
+        with theirs, (tmp_path / "stderr.log").open("ab") as stderr:
+            process = subprocess.Popen(argv, pass_fds=[theirs.fileno()], stderr=stderr)
+        started.append(RunningQemu(ours, process))
+        return started[-1]
+
+    yield start
+    for qemu in started:
+        qemu.process.kill()
+        qemu.process.wait()
+        qemu.monitor.close()
