@@ -28,7 +28,7 @@ docs:  ## write docs/DtsVirtLibrary.html, the keyword documentation
 
 bench:  ## measure the library against a bare floor script (benchmarks/)
 	@scripts/setup demo
-	@$(PYTHON_BIN) -m benchmarks
+	@$(PYTHON_BIN) benchmarks/run.py
 
 clean:  ## remove results and caches of tools
 	rm -rf results build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info

@@ -3,13 +3,14 @@
 
 usage: scripts/run_tests.py [TARGET...]
 
-Targets: lint, utest, utest-fast (without QEMU), qemu-10 (fetches it), atest, libdoc.
-With none, all but utest-fast run. Each linter and the keyword documentation count as one
+Targets: lint, utest, utest-fast (without QEMU), qemu-10 (fetches it), atest, atest-qemu-10
+(the life cycle suites on QEMU 10), libdoc. With none, all but utest-fast run. Each linter and the keyword documentation count as one
 test. The exit code is 1 if anything failed; a suite in which no test ran has failed.
 """
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -22,6 +23,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 BIN = ROOT / ".venv/bin"
 RESULTS = ROOT / "results"
+FETCH_QEMU_10 = ROOT / "scripts/fetch-qemu-10"
 ROBOT_DIRECTORIES = ("atest", "suites", "resources")
 
 
@@ -41,7 +43,7 @@ class Totals:
 
 def main(arguments: Sequence[str]) -> int:
     """Run the targets named on the command line and return the exit code."""
-    targets = arguments or ["lint", "utest", "qemu-10", "atest", "libdoc"]
+    targets = arguments or ["lint", "libdoc", "qemu-10", "utest", "atest", "atest-qemu-10"]
     unknown = [target for target in targets if target not in TARGETS]
     if unknown:
         print(f"unknown target {unknown[0]!r}; known: {', '.join(TARGETS)}", file=sys.stderr)
@@ -63,13 +65,18 @@ def report(all_totals: Sequence[Totals]) -> int:
 
 def lint() -> list[Totals]:
     """Check style, types and the Robot Framework data."""
-    robot_data = [name for name in ROBOT_DIRECTORIES if any((ROOT / name).rglob("*.r*o*"))]
+    robot_data = [name for name in ROBOT_DIRECTORIES if has_robot_data(ROOT / name)]
     return [
         check("ruff check", [BIN / "ruff", "check", "."]),
         check("ruff format", [BIN / "ruff", "format", "--check", "."]),
         check("mypy", [BIN / "mypy"]),
         check("robocop", [BIN / "robocop", "check", *robot_data]),
     ]
+
+
+def has_robot_data(directory: Path) -> bool:
+    """Return whether there is a file for robocop; it fails where there is none."""
+    return any(path.suffix in (".robot", ".resource") for path in directory.rglob("*"))
 
 
 def unit_tests() -> list[Totals]:
@@ -105,15 +112,33 @@ def pytest_totals(name: str, reported: Path, exit_code: int) -> Totals:
 
 def fetch_qemu_10() -> list[Totals]:
     """Fetch QEMU 10, which is tried beside the installed version."""
-    return [check("qemu-10", [ROOT / "scripts/fetch-qemu-10"])]
+    return [check("qemu-10", [FETCH_QEMU_10])]
 
 
 def acceptance_tests() -> list[Totals]:
     """Run atest/ with robot on real VMs."""
-    output = RESULTS / "atest"
+    return [robot("atest")]
+
+
+def acceptance_tests_on_qemu_10() -> list[Totals]:
+    """Run the life cycle suites with QEMU 10 as the first on PATH."""
+    fetched = subprocess.run([FETCH_QEMU_10], stdout=subprocess.PIPE, text=True, check=False)
+    if fetched.returncode:
+        return [finish(Totals("atest-qemu-10", 0, 1))]
+    directory = RESULTS / "qemu-10"
+    directory.mkdir(exist_ok=True)
+    program = directory / "qemu-system-x86_64"
+    program.unlink(missing_ok=True)
+    program.symlink_to(fetched.stdout.strip())
+    return [robot("atest-qemu-10", "--include", "lifecycle", path=directory)]
+
+
+def robot(name: str, *options: str, path: Path | None = None) -> Totals:
+    """Run robot on atest/, with `path` before all others on PATH, and read its totals."""
+    output = RESULTS / name
     shutil.rmtree(output, ignore_errors=True)
-    code = run("atest", [BIN / "robot", "--outputdir", output, "--loglevel", "DEBUG", "atest"])
-    return [finish(robot_totals("atest", output / "output.xml", code))]
+    argv = [BIN / "robot", "--outputdir", output, "--loglevel", "DEBUG", *options, "atest"]
+    return finish(robot_totals(name, output / "output.xml", run(name, argv, path)))
 
 
 def robot_totals(name: str, output: Path, exit_code: int) -> Totals:
@@ -138,11 +163,15 @@ def check(name: str, argv: Sequence[str | Path]) -> Totals:
     return finish(Totals(name, int(not failed), int(failed)))
 
 
-def run(name: str, argv: Sequence[str | Path]) -> int:
+def run(name: str, argv: Sequence[str | Path], path: Path | None = None) -> int:
     """Announce and run a command, its output going to the terminal."""
+    directories = [str(BIN), *([str(path)] if path else []), os.environ.get("PATH", os.defpath)]
+    environment = {**os.environ, "PATH": os.pathsep.join(directories)}
     print(f"\n== {name}", flush=True)
     start = time.monotonic()
-    code = subprocess.run([str(word) for word in argv], cwd=ROOT, check=False).returncode
+    code = subprocess.run(
+        [str(word) for word in argv], cwd=ROOT, env=environment, check=False
+    ).returncode
     print(f"   {name} took {time.monotonic() - start:.0f} s", flush=True)
     return code
 
@@ -167,6 +196,7 @@ TARGETS: dict[str, Callable[[], list[Totals]]] = {
     "utest-fast": fast_unit_tests,
     "qemu-10": fetch_qemu_10,
     "atest": acceptance_tests,
+    "atest-qemu-10": acceptance_tests_on_qemu_10,
     "libdoc": libdoc,
 }
 
