@@ -3,9 +3,10 @@
 
 usage: scripts/run_tests.py [TARGET...]
 
-Targets: lint, utest, utest-fast (without QEMU), qemu-10 (fetches it), atest, atest-qemu-10
-(the life cycle suites on QEMU 10), libdoc. With none, all but utest-fast run. Each linter and the keyword documentation count as one
-test. The exit code is 1 if anything failed; a suite in which no test ran has failed.
+Targets: lint, libdoc, qemu-10 (fetches it), utest, utest-fast (without QEMU), atest,
+atest-qemu-10 (the life cycle suites on QEMU 10). With none, all but utest-fast run. Each
+linter, the keyword documentation and the fetching count as one test. The exit code is 1 if
+anything failed; a suite in which no test ran has failed.
 """
 
 from __future__ import annotations
@@ -137,7 +138,15 @@ def robot(name: str, *options: str, path: Path | None = None) -> Totals:
     """Run robot on atest/, with `path` before all others on PATH, and read its totals."""
     output = RESULTS / name
     shutil.rmtree(output, ignore_errors=True)
-    argv = [BIN / "robot", "--outputdir", output, "--loglevel", "DEBUG", *options, "atest"]
+    argv: list[str | Path] = [
+        BIN / "robot",
+        "--outputdir",
+        output,
+        "--loglevel",
+        "DEBUG",
+        *options,
+        "atest",
+    ]
     return finish(robot_totals(name, output / "output.xml", run(name, argv, path)))
 
 
