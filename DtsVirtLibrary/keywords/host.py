@@ -61,7 +61,7 @@ class HostKeywords:
         ``available``, in pages.
 
         | ${pools} = | `Get Host Hugepages` |
-        | Log | ${pools}[0].available pages of ${pools}[0].page_size_kib KiB |
+        | Log | ${pools[0].available} pages of ${pools[0].page_size_kib} KiB |
         """
         return self._context.run(self._context.parts.resources.hugepages())
 

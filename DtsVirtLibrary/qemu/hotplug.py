@@ -15,17 +15,15 @@ from typing import TYPE_CHECKING
 from DtsVirtLibrary.errors import (
     BackendError,
     ConfigError,
-    Evidence,
-    HostError,
+    DtsVirtError,
     MonitorCommandError,
     MonitorError,
+    MonitorTimeout,
     VmStateError,
-    WaitTimeout,
-    nearest,
 )
 from DtsVirtLibrary.host import pci
 from DtsVirtLibrary.loop import Deadline
-from DtsVirtLibrary.qemu import names, preflight
+from DtsVirtLibrary.qemu import preflight
 from DtsVirtLibrary.qemu.cmdline import make_plan
 from DtsVirtLibrary.qemu.devices import device_options
 from DtsVirtLibrary.qemu.hotplug_facts import (
@@ -41,6 +39,7 @@ from DtsVirtLibrary.qemu.plan import Plan
 from DtsVirtLibrary.qemu.qmp_options import Command, add_command, remove_command
 from DtsVirtLibrary.qemu.resources import StartResources, tap_names
 from DtsVirtLibrary.qemu.storage import block_options, disk_device, has_scsi
+from DtsVirtLibrary.qemu.unplugging import delete_device, require_ours
 from DtsVirtLibrary.spec import Device, Disk, HostPciDevice, Nic, VhostUserBackend, VmSpec
 
 if TYPE_CHECKING:
@@ -52,7 +51,6 @@ CONNECT_SECONDS = 30.0
 PLUGGABLE_DISKS = ("virtio", "scsi")
 # QEMU lets go of a back end a moment after its device is gone, and tells nobody.
 BUSY_PAUSE = 0.02
-UNPLUG_EVENTS = ("DEVICE_DELETED", "DEVICE_UNPLUG_GUEST_ERROR")
 
 
 async def plug(instance: QemuInstance, device: Device | Disk) -> str:
@@ -97,9 +95,9 @@ async def unplug(instance: QemuInstance, device_id: str, deadline: Deadline) -> 
     """
     spec = identified(instance.spec)
     device = _find(spec, device_id)
-    there = await _require_ours(instance, device_id, known=device is not None)
+    there = await require_ours(instance, device_id, known=device is not None)
     if there:
-        await _delete_device(instance, device_id, deadline)
+        await delete_device(instance, device_id, deadline)
     if device is not None:
         plan = await _plan(instance, spec)
         for option in reversed(_backends(plan, device)):
@@ -192,34 +190,57 @@ async def _add_all(
     added: list[Option] = []
     try:
         for option in options:
-            await _add(instance, plan, device, option)
+            try:
+                await _run(instance, add_command(option, plan.binary))
+            except MonitorCommandError as error:
+                if explained := _explained(instance, device, option, error):
+                    raise explained from error
+                raise
+            except BaseException as error:
+                # It was sent and may yet be done.
+                added.append(option)
+                if isinstance(error, MonitorTimeout) and option.first == "vhost-user":
+                    raise _silent(instance, device) from error
+                raise
             added.append(option)
             if option.name == "-chardev":
-                deadline = Deadline(CONNECT_SECONDS)
-                name, path = option.get("id") or "", option.get("path") or ""
-                await wait_connected(instance.monitor, instance.spec.name, name, path, deadline)
+                await _wait_for_backend(instance, option)
     except BaseException:
         await asyncio.shield(_take_away(instance, added))
         raise
 
 
-async def _add(instance: QemuInstance, plan: Plan, device: Device | Disk, option: Option) -> None:
+async def _wait_for_backend(instance: QemuInstance, chardev: Option) -> None:
+    name, path = chardev.get("id") or "", chardev.get("path") or ""
+    deadline = Deadline(CONNECT_SECONDS)
+    await wait_connected(instance.monitor, instance.spec.name, name, path, deadline)
+
+
+def _explained(
+    instance: QemuInstance, device: Device | Disk, option: Option, error: MonitorCommandError
+) -> DtsVirtError | None:
+    """Return the error that says what to do about a refusal, where that is known."""
     vm = instance.spec.name
-    try:
-        await _run(instance, add_command(option, plan.binary))
-    except MonitorCommandError as error:
-        if option.name == "-chardev":
-            raise BackendError(
-                f"VM '{vm}': QEMU cannot reach the vhost-user back end of '{device.id}' at "
-                f"'{option.get('path')}': {error.summary}\nStart the back end (the switch) "
-                "first, or let QEMU be the server (opt_server=server)."
-            ) from error
-        if "does not support hotplugging" in error.summary:
-            raise VmStateError(
-                f"VM '{vm}': '{device.id}' cannot be plugged in where it was asked for: "
-                f"{error.summary}\nLeave bus and address out to have a free place chosen."
-            ) from error
-        raise
+    if option.name == "-chardev":
+        return BackendError(
+            f"VM '{vm}': QEMU cannot reach the vhost-user back end of '{device.id}' at "
+            f"'{option.get('path')}': {error.summary}\nStart the back end (the switch) "
+            "first, or let QEMU be the server (opt_server=yes)."
+        )
+    if "does not support hotplugging" in error.summary:
+        return VmStateError(
+            f"VM '{vm}': '{device.id}' cannot be plugged in where it was asked for: "
+            f"{error.summary}\nLeave bus and address out to have a free place chosen."
+        )
+    return None
+
+
+def _silent(instance: QemuInstance, device: Device | Disk) -> BackendError:
+    return BackendError(
+        f"VM '{instance.spec.name}': the vhost-user back end of '{device.id}' took the connection "
+        f"but did not answer within {MONITOR_TIMEOUT:.0f} s, and QEMU hangs until it does. "
+        "End the back end, and Kill VM if QEMU does not come back."
+    )
 
 
 async def _take_away(instance: QemuInstance, added: Sequence[Option]) -> None:
@@ -245,87 +266,6 @@ async def _remove_backend(instance: QemuInstance, option: Option, deadline: Dead
 
 async def _run(instance: QemuInstance, command: Command) -> None:
     await instance.monitor.execute(command.name, command.arguments, timeout=MONITOR_TIMEOUT)
-
-
-async def _require_ours(instance: QemuInstance, device_id: str, *, known: bool) -> bool:
-    """Return whether QEMU still has the device.
-
-    It may be gone already, if the guest let go of it after an earlier try gave up.
-    """
-    there = await peripherals(instance.monitor)
-    own = names.RESERVED - {names.CONTROL_NIC}
-    candidates = sorted(there - own)
-    if device_id in own & there:
-        raise ConfigError(
-            f"VM '{instance.spec.name}': '{device_id}' belongs to the library and stays. "
-            f"Can be unplugged: {', '.join(candidates) or 'none'}."
-        )
-    if device_id not in there and not known:
-        raise ConfigError(
-            f"VM '{instance.spec.name}' has no device '{device_id}'."
-            f"{nearest(device_id, candidates)} "
-            f"Can be unplugged: {', '.join(candidates) or 'none'}."
-        )
-    return device_id in there
-
-
-async def _delete_device(instance: QemuInstance, device_id: str, deadline: Deadline) -> None:
-    vm, monitor = instance.spec.name, instance.monitor
-    mark = monitor.mark()
-    try:
-        await _run(instance, Command("device_del", {"id": device_id}))
-    except MonitorCommandError as error:
-        # An earlier try that the guest has not answered yet: go on waiting for it.
-        if "already in the process of unplug" not in error.summary:
-            raise VmStateError(
-                f"VM '{vm}': '{device_id}' cannot be unplugged: {error.summary}"
-            ) from error
-    try:
-        await _wait_deleted(instance, device_id, mark, deadline)
-    except WaitTimeout as error:
-        raise await _not_let_go(instance, device_id, deadline) from error
-
-
-async def _wait_deleted(
-    instance: QemuInstance, device_id: str, start: float, deadline: Deadline
-) -> None:
-    """Return when the device is gone.
-
-    A reset of the machine also takes away what was to be unplugged. QEMU then sends the
-    device's event late, perhaps when another device has its id, so the event alone is no
-    proof.
-    """
-    monitor, mark = instance.monitor, start
-    while True:
-        event = await monitor.wait_for_event(
-            (*UNPLUG_EVENTS, "RESET"),
-            deadline=deadline,
-            since=mark,
-            match=lambda event: event.name == "RESET" or event.data.get("device") == device_id,
-        )
-        if event.name == "DEVICE_UNPLUG_GUEST_ERROR":
-            vm = instance.spec.name
-            raise VmStateError(f"VM '{vm}': the guest refused to let go of '{device_id}'.")
-        mark = monitor.mark()
-        if device_id not in await peripherals(monitor):
-            return
-
-
-async def _not_let_go(instance: QemuInstance, device_id: str, deadline: Deadline) -> WaitTimeout:
-    state = "unknown"
-    with suppress(MonitorError, HostError):
-        state = await instance.status()
-    hint = (
-        "Its kernel must have booted, with ACPI hot plug on pc (acpiphp) and PCIe hot plug on "
-        "q35 (pciehp), and nothing in it may hold the device (a DPDK application, a mount)."
-        if state == "running"
-        else f"The VM is {state}; only a running guest can let go of a device."
-    )
-    return WaitTimeout(
-        f"VM '{instance.spec.name}': the guest did not let go of '{device_id}' within "
-        f"{deadline.elapsed:.1f} s. {hint}",
-        Evidence(vm=instance.spec.name, action="Remove VM Device", waited=deadline.elapsed),
-    )
 
 
 def _with(spec: VmSpec, device: Device | Disk) -> VmSpec:

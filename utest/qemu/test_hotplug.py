@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
+import socket
 import subprocess
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
@@ -291,6 +292,44 @@ async def test_vhost_user_without_back_end(
         assert await everything(instance) == before
         with pytest.raises(BackendError, match=r"no vhost-user back end has connected .* within"):
             await hotplug.plug(instance, vhost_user(tmp_path / "none.sock", 2, server=True))
+        assert await everything(instance) == before
+    finally:
+        peer.close()
+
+
+async def test_vhost_user_back_end_that_is_silent(
+    start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hotplug, "MONITOR_TIMEOUT", 0.5)
+    peer = VhostUserPeer(tmp_path / "a.sock")
+    peer.listen()
+    try:
+        instance = await start(vm(devices=(vhost_user(tmp_path / "a.sock", 1),)))
+        with socket.socket(socket.AF_UNIX) as silent:
+            silent.bind(bytes(tmp_path / "silent.sock"))
+            silent.listen(1)
+            with pytest.raises(BackendError, match=r"took the connection but did not answer"):
+                await hotplug.plug(instance, vhost_user(tmp_path / "silent.sock", 2))
+        # The back end is gone, so QEMU hears again.
+        assert await instance.status() == "running"
+        assert "plug0-net" not in (await everything(instance))["networks"]
+    finally:
+        peer.close()
+
+
+async def test_cancelled_plug_leaves_nothing(start: Start, tmp_path: Path) -> None:
+    peer = VhostUserPeer(tmp_path / "a.sock")
+    peer.listen()
+    try:
+        instance = await start(vm(devices=(vhost_user(tmp_path / "a.sock", 1),)))
+        before = await everything(instance)
+        nic = vhost_user(tmp_path / "nobody.sock", 2, server=True)
+        plugging = asyncio.create_task(hotplug.plug(instance, nic))
+        while not (tmp_path / "nobody.sock").exists():
+            await asyncio.sleep(0.01)
+        plugging.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await plugging
         assert await everything(instance) == before
     finally:
         peer.close()
