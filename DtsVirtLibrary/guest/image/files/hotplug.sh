@@ -1,3 +1,3 @@
 #!/bin/sh
 # Loads the driver of a device that was plugged in.
-[ "$ACTION" = add ] && [ -n "$MODALIAS" ] && modprobe -q "$MODALIAS"
+[ "$ACTION" = add ] && [ -n "$MODALIAS" ] && exec modprobe -q "$MODALIAS"

@@ -1,5 +1,6 @@
 #!/bin/sh
 # Serves SSH with a host key of this boot.
+mkdir -p /dev/pts && mount -t devpts -o mode=0620,gid=5 devpts /dev/pts
 read -r cmdline </proc/cmdline
 for word in $cmdline; do
     case $word in authorized_key=*)
@@ -10,4 +11,8 @@ for word in $cmdline; do
 done
 key=/run/ssh_host_ed25519_key
 [ -e $key ] || dropbearkey -t ed25519 -f $key >/dev/null 2>&1
+# Who logs in finds the disks there.
+until [ -e /run/devices-ready ]; do
+    usleep 20000
+done
 exec dropbear -F -E -r $key 2>/run/ssh.log

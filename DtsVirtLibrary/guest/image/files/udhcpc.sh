@@ -13,6 +13,6 @@ bound | renew)
     for server in $dns; do
         echo "nameserver $server"
     done >/etc/resolv.conf
-    [ "$1" = renew ] || echo "dtsvirt guest: $interface has $ip"
+    [ "$1" = renew ] || echo "dtsvirt guest: $interface has $ip" >/dev/console
     ;;
 esac
