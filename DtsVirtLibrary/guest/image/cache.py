@@ -10,7 +10,7 @@ import json
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from DtsVirtLibrary.host.protocol import Host
+from DtsVirtLibrary.host.protocol import FileKind, Host
 
 MANIFEST = "manifest.json"
 CURRENT = "current"
@@ -116,12 +116,23 @@ class GuestCache:
     async def builds(self) -> list[Build]:
         """Return all whole builds, sorted by flavour."""
         found = []
-        for flavour in await self._host.list_directory(self.root):
-            for recipe in await self._host.list_directory(f"{self.root}/{flavour}"):
+        for flavour in await self._directories(self.root):
+            for recipe in await self._directories(f"{self.root}/{flavour}"):
                 current = await self.current(flavour, recipe)
-                for content in await self._host.list_directory(self.place(flavour, recipe)):
+                for content in await self._directories(self.place(flavour, recipe)):
                     build = await self.build(flavour, recipe, content)
                     if build is not None:
                         is_current = current is not None and current.directory == build.directory
                         found.append(Build(build.directory, build.manifest, is_current))
         return found
+
+    async def _directories(self, path: str) -> list[str]:
+        if await self._host.status(path) is None:
+            return []
+        names = await self._host.list_directory(path)
+        statuses = [await self._host.status(f"{path}/{name}") for name in names]
+        return [
+            name
+            for name, status in zip(names, statuses, strict=True)
+            if status is not None and status.kind is FileKind.DIRECTORY
+        ]

@@ -72,7 +72,14 @@ class PackageSource:
         await self._host.write_bytes(f"{state}/status", b"")
         self._options += ["-o", f"Dir::State={state}", "-o", f"Dir::State::status={state}/status"]
         self._progress("fetching package lists")
-        await self._apt("apt-get", "update", timeout=UPDATE_TIMEOUT, check=False)
+        await self._apt(
+            "apt-get",
+            "update",
+            "-o",
+            "Acquire::Languages=none",
+            timeout=UPDATE_TIMEOUT,
+            check=False,
+        )
 
     async def show(self, names: Sequence[str]) -> list[Package]:
         """Return the version that apt would install of each package, in the order given.
