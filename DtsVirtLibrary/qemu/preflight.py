@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from DtsVirtLibrary.errors import ConfigError, ImageError
-from DtsVirtLibrary.host import hugepages
+from DtsVirtLibrary.host import hugepages, pci
 from DtsVirtLibrary.host.protocol import FileKind, Host
-from DtsVirtLibrary.spec import Boot, Disk, Origin, VmSpec
+from DtsVirtLibrary.spec import Boot, Disk, HostPciDevice, Origin, VmSpec
 
 from .pinning import require_cpus
 
@@ -18,13 +18,17 @@ async def check(host: Host, spec: VmSpec) -> None:
 
     :raises ImageError: an image is missing, no file, or not of its format.
     :raises ConfigError: a kernel, initrd or flash file is missing.
-    :raises HostError: memory, hugepages or host CPUs are short.
+    :raises HostError: hugepages or host CPUs are short, or a PCI function of the host
+        cannot be passed through.
     """
     for disk in spec.disks:
         await _check_disk(host, spec.name, disk)
     await _check_boot(host, spec.name, spec.boot)
     if spec.memory.hugepage:
         await hugepages.require(host, spec.memory.size_mib, spec.memory.node)
+    for device in spec.devices:
+        if isinstance(device, HostPciDevice):
+            await pci.require_viable(host, device.host)
     await require_cpus(host, spec)
 
 
