@@ -123,12 +123,18 @@ def _with_what_is_here(case: Case) -> Case:
     if _free_hugepages() < 32:
         memory = replace(case.spec.memory, hugepage=False)
         return replace(case, spec=replace(case.spec, memory=memory))
-    return replace(case, host=replace(case.host, hugepages=None))
+    mount = _hugetlbfs() if case.host.hugepages else None
+    return replace(case, host=replace(case.host, hugepages=mount))
 
 
 def _free_hugepages() -> int:
     path = Path("/sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages")
     return int(path.read_text()) if path.exists() else 0
+
+
+def _hugetlbfs() -> str | None:
+    mounts = (line.split() for line in Path("/proc/mounts").read_text().splitlines())
+    return next((words[1] for words in mounts if words[2] == "hugetlbfs"), None)
 
 
 def _make_overlays(spec: VmSpec, directory: Path) -> None:
