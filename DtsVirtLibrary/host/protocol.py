@@ -63,8 +63,8 @@ class ProcessIdentity:
 class Spawn:
     """A long-lived process to start, owned by the library.
 
-    It leads a session of its own; what it leaves behind in it ends with it. Logs that
-    grow without end lose their middle.
+    It leads a session of its own. What it leaves behind, daemons too, ends when the host
+    is closed or the runner dies. Logs that grow without end lose their middle.
 
     :ivar argv: program and arguments; no shell sees them.
     :ivar stdout: file for standard output, appended to; also for stderr if the same.

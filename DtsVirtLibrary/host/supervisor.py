@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import itertools
 import marshal
 import os
@@ -30,6 +31,7 @@ SPAWN_TIMEOUT = 10.0
 CLOSE_TIMEOUT = 10.0
 KILLED_TIMEOUT = 2.0
 MESSAGE_LIMIT = 1 << 16
+REQUEST_LIMIT = 1 << 20
 
 
 class SupervisedProcess:
@@ -182,6 +184,8 @@ class Supervisor:
         descriptors = [passed.fileno() for passed in sockets]
         data = marshal.dumps(dict(message))
         try:
+            if len(data) > REQUEST_LIMIT:
+                raise OSError(errno.EMSGSIZE, os.strerror(errno.EMSGSIZE))
             socket.send_fds(self._control, [data], descriptors)
         except OSError as error:
             raise HostError(

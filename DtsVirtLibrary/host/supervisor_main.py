@@ -203,20 +203,15 @@ class Supervisor:
         """Collect the children that ended, and those of others that came to us."""
         while True:
             try:
-                ended = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+                pid, status = os.waitpid(-1, os.WNOHANG)
             except ChildProcessError:
                 return
-            if ended is None:
+            if pid == 0:
                 return
-            if ended.si_pid in self.children:
-                # Before it is reaped its number is nobody else's: now what it left
-                # behind in its group can be ended with it.
-                _signal_group(ended.si_pid, signal.SIGKILL)
-            _, status = os.waitpid(ended.si_pid, 0)
-            child = self.children.pop(ended.si_pid, None)
+            child = self.children.pop(pid, None)
             if child is not None:
-                self.send({"exited": child.number, "code": os.waitstatus_to_exitcode(status)})
                 _close(child.logs)
+                self.send({"exited": child.number, "code": os.waitstatus_to_exitcode(status)})
 
     def end_children(self) -> None:
         """End all children, gently first, and whatever they left to us."""
