@@ -12,8 +12,8 @@ from DtsVirtLibrary.results import StopStage
 
 from .hypervisor import Instance
 
-# A guest agent that lives answers in milliseconds.
-AGENT_ANSWER = 5.0
+# A monitor and a guest agent that live answer in milliseconds.
+ANSWER_SECONDS = 5.0
 QUIT_SECONDS = 10.0
 SIGNAL_SECONDS = 5.0
 
@@ -68,11 +68,12 @@ async def _ladder(
     rungs = []
     if guest_seconds > 0:
         try:
-            guest_runs = await instance.status() == "running"
-        except MonitorError as error:
+            status = await asyncio.wait_for(instance.status(), ANSWER_SECONDS)
+        except (MonitorError, asyncio.TimeoutError):
             # Who does not answer this will not answer `quit` either.
-            note(f"{StopStage.QUIT.value} was left out: {error.summary}")
+            note("the monitor does not answer, so only signals are left")
             return signals
+        guest_runs = status == "running"
         if guest_runs and instance.has_agent:
             rungs.append(_Rung(StopStage.AGENT, _agent_shutdown(instance), guest_seconds))
         if guest_runs:
@@ -83,8 +84,8 @@ async def _ladder(
 def _agent_shutdown(instance: Instance) -> Callable[[], Awaitable[None]]:
     async def act() -> None:
         # Success has no answer, so whether anybody listens is asked first.
-        await instance.agent.ping(timeout=AGENT_ANSWER)
-        await instance.agent.shutdown("powerdown", timeout=AGENT_ANSWER)
+        await instance.agent.ping(timeout=ANSWER_SECONDS)
+        await instance.agent.shutdown("powerdown", timeout=ANSWER_SECONDS)
 
     return act
 
