@@ -24,7 +24,7 @@ PREFIX = "dtsvirt-"
 MARK = ".owner.json"
 # 107 bytes of a socket's path, less 60 for a slash and the name below the directory.
 LONGEST = 47
-PURPOSE_LENGTH = 8
+PURPOSE_LENGTH = 6
 TOKEN_BYTES = 6
 NAME_LENGTH = len(PREFIX) + PURPOSE_LENGTH + 1 + 2 * TOKEN_BYTES
 

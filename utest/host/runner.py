@@ -11,8 +11,9 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from pathlib import Path
+from typing import Any
 
 from DtsVirtLibrary.errors import HostError
 from DtsVirtLibrary.host.local import LocalHost
@@ -117,7 +118,7 @@ async def everything(host: LocalHost, token: str) -> None:
     await host.close()
 
 
-SCENES: dict[str, Callable[[LocalHost, str], Awaitable[None]]] = {
+SCENES: dict[str, Callable[[LocalHost, str], Coroutine[Any, Any, None]]] = {
     scene.__name__: scene for scene in (running, starting, forked, leaving, everything)
 }
 
