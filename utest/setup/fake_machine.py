@@ -114,5 +114,5 @@ def build_machine(tmp_path: Path) -> Machine:
         '*) echo "Setting up qemu-a" ;;\nesac',
     )
     machine.program("python-fake", PYTHON)
-    (machine.fakes / "dtsvirt-body").write_text('echo "guest $*"\n')
+    (machine.fakes / "dtsvirt-body").write_text('echo "guest $*" >&2\n')
     return machine

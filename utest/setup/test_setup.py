@@ -169,7 +169,7 @@ def test_too_little_space(machine: Machine) -> None:
 
 
 def test_a_guest_that_cannot_be_built(machine: Machine) -> None:
-    (machine.fakes / "dtsvirt-body").write_text('echo "dtsvirt: no space"; exit 1\n')
+    (machine.fakes / "dtsvirt-body").write_text('echo "dtsvirt: no space" >&2; exit 1\n')
     done = machine.setup()
     assert done.returncode == 1
     assert "the embedded guest could not be built" in done.stderr
