@@ -159,12 +159,12 @@ def _expect_counterparts(
 ) -> None:
     for vlan, entry in entries.items():
         if vlan not in others:
-            there = ", ".join(str(other) for other in others) or "none is there"
+            there = ", ".join(f"opt_vlan={other} ({others[other].origin})" for other in others)
             raise problem(
                 entry.origin,
                 f"net {entry['type']}",
                 f"no {wanted} has opt_vlan={vlan}",
-                (f"Those that are there have: {there}",),
+                (f"There is: {there}" if there else "There is none.",),
             )
 
 

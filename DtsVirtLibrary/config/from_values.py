@@ -11,7 +11,7 @@ from DtsVirtLibrary.config.entries import Entry, OptionText, SecretText
 from DtsVirtLibrary.config.grammar import Line, WrittenOption, parse_value, quote
 from DtsVirtLibrary.config.option_types import TEXT
 from DtsVirtLibrary.config.parameters import find_parameter
-from DtsVirtLibrary.config.problems import problem, unknown
+from DtsVirtLibrary.config.problems import LONGEST_SHOWN, problem, unknown
 from DtsVirtLibrary.errors import ConfigError
 from DtsVirtLibrary.spec import Origin
 
@@ -171,7 +171,7 @@ def _named(
 
 def quoting_hint(name: str | None, text: str, rest: str) -> str:
     """Return the advice to quote the value of the option before an unknown one."""
-    if name is None:
+    if name is None or len(text) + len(rest) > LONGEST_SHOWN:
         return HOW_TO_QUOTE
     return (
         f"If it belongs to the value of '{name}' before it, put all of that value in quotes: "

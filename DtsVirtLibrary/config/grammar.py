@@ -21,7 +21,7 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from DtsVirtLibrary.config.problems import problem, shown
+from DtsVirtLibrary.config.problems import LONGEST_SHOWN, problem, shown
 from DtsVirtLibrary.errors import ConfigError
 from DtsVirtLibrary.spec import Origin
 
@@ -29,7 +29,7 @@ NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 UNQUOTED = re.compile(r"[^,;\n]*")
 BLANKS = re.compile(r"[^\S\n]*")
 BLANKS_AND_COMMENTS = re.compile(r"(?:\s+|#[^\n]*)*")
-INTERPOLATION = re.compile(r"%\([^)]*\)s")
+INTERPOLATION = re.compile(r"%\([^()]*\)s")
 COMMENT = re.compile(r"\s#")
 NEEDS_QUOTES = re.compile(r"[,;%#=\n\"']")
 
@@ -194,8 +194,8 @@ class _Scanner:
     def _missing_separator(self, end: int, begin: int) -> ConfigError:
         first, second = self._line(end), self._line(begin)
         facts = ["Write ',' at its end if the next line continues the entry, ';' if one begins."]
-        if not self._conceal:
-            left, right = first.text.strip(), second.text.strip()
+        left, right = first.text.strip(), second.text.strip()
+        if not self._conceal and len(left) + len(right) <= 2 * LONGEST_SHOWN:
             facts += [f"One entry:   {left},{right}", f"Two entries: {left};{right}"]
         return self._problem(end, "the line ends without ',' or ';' and another follows", *facts)
 

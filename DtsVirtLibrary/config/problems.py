@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from DtsVirtLibrary.errors import ConfigError, Evidence, nearest
 from DtsVirtLibrary.spec import Origin
 
+# Longer texts of a tester are cut in messages.
 LONGEST_SHOWN = 80
 
 

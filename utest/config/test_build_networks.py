@@ -169,7 +169,7 @@ def test_a_net_of_the_file_without_a_user_network_has_no_control_card() -> None:
             "net: a second nic with opt_vlan=0\nThe first: a",
         ),
         ("type=nic;type=user;type=tap", "net: a second back end with opt_vlan=0"),
-        ("type=nic", "net nic: no back end (type=user, tap or bridge) has opt_vlan=0\nThose"),
+        ("type=nic", "net nic: no back end (type=user, tap or bridge) has opt_vlan=0\nThere is no"),
         ("type=user", "net user: no nic (type=nic) has opt_vlan=0"),
         (
             "type=nic,opt_vlan=1;type=user",
@@ -202,6 +202,13 @@ def test_a_net_of_the_file_without_a_user_network_has_no_control_card() -> None:
 )
 def test_networks_that_are_refused(net: str, message: str) -> None:
     assert refused(f"net = {net}").startswith(f"a.cfg:2: {message}")
+
+
+def test_what_has_no_counterpart_is_told_with_those_that_are_there() -> None:
+    assert refused("net =\n type=nic,opt_vlan=1;\n type=user,opt_vlan=2;").splitlines() == [
+        "a.cfg:3: net nic: no back end (type=user, tap or bridge) has opt_vlan=1",
+        "There is: opt_vlan=2 (a.cfg:4)",
+    ]
 
 
 def test_added_networks_stand_beside_the_default_control_card() -> None:

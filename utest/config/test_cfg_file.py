@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from DtsVirtLibrary.config import ConfigFile, build_spec, load_file
@@ -156,3 +158,29 @@ def test_an_unindented_login_is_refused_without_the_password() -> None:
 def test_no_section_at_all() -> None:
     assert load("").names == ()
     assert load("# only\n; comments\n").names == ()
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        ";" * 250_000,
+        "," * 250_000,
+        "a" * 250_000,
+        "number=" + "9" * 250_000,
+        "a=1," * 60_000,
+        "a=1;" * 60_000,
+        "cpupin=" + "1 " * 120_000,
+        '"' * 250_000,
+        'a="' + "\\" * 250_000,
+        "# " * 120_000,
+        "\n number=1" * 25_000,
+        "%(" * 120_000,
+        " " * 250_000,
+    ],
+    ids=lambda value: repr(value[:12]),
+)
+def test_long_values_end_soon_in_a_short_message(value: str) -> None:
+    begin = time.monotonic()
+    message = refused(f"cpu = {value}")
+    assert time.monotonic() - begin < 30
+    assert len(message) < 1000
