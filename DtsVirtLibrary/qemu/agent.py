@@ -8,13 +8,13 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..errors import AgentCommandError, AgentError, Evidence, nearest
-from ..loop import Deadline
-from ..printable import printable
-from ..results import CommandResult, GuestAddress, GuestInterface
-from .agent_channel import AgentChannel, member
-from .agent_exec import run_command
-from .agent_files import read_file, write_file
+from DtsVirtLibrary.errors import AgentCommandError, AgentError, Evidence, nearest
+from DtsVirtLibrary.loop import Deadline
+from DtsVirtLibrary.printable import printable
+from DtsVirtLibrary.qemu.agent_channel import AgentChannel, member
+from DtsVirtLibrary.qemu.agent_exec import run_command
+from DtsVirtLibrary.qemu.agent_files import read_file, write_file
+from DtsVirtLibrary.results import CommandResult, GuestAddress, GuestInterface
 
 COMMAND_SECONDS = 10.0
 FILE_SECONDS = 60.0

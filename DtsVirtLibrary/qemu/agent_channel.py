@@ -20,7 +20,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar, cast
 
-from ..errors import (
+from DtsVirtLibrary.errors import (
     AgentClosed,
     AgentCommandError,
     AgentError,
@@ -28,9 +28,9 @@ from ..errors import (
     AgentTimeout,
     Evidence,
 )
-from ..loop import Deadline
-from ..printable import printable
-from .agent_framing import DELIMITER, SHOWN, AgentReply, ReplyFramer
+from DtsVirtLibrary.loop import Deadline
+from DtsVirtLibrary.printable import printable
+from DtsVirtLibrary.qemu.agent_framing import DELIMITER, SHOWN, AgentReply, ReplyFramer
 
 LOGGER = logging.getLogger("DtsVirtLibrary.qemu")
 # Marks "no reply yet" where None is a reply's value.

@@ -8,11 +8,11 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
-from ..errors import AgentError, AgentTimeout, Evidence
-from ..loop import Deadline
-from ..printable import printable
-from ..results import CommandResult
-from .agent_channel import AgentChannel, member
+from DtsVirtLibrary.errors import AgentError, AgentTimeout, Evidence
+from DtsVirtLibrary.loop import Deadline
+from DtsVirtLibrary.printable import printable
+from DtsVirtLibrary.qemu.agent_channel import AgentChannel, member
+from DtsVirtLibrary.results import CommandResult
 
 # The agent tells of a command's end only when asked.
 FIRST_PAUSE = 0.005

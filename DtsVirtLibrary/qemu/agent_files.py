@@ -6,11 +6,12 @@ import base64
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
-from ..errors import AgentError
-from ..loop import Deadline
-from .agent_channel import AgentChannel, member
+from DtsVirtLibrary.errors import AgentError
+from DtsVirtLibrary.loop import Deadline
+from DtsVirtLibrary.qemu.agent_channel import AgentChannel, member
 
-# Measured: pieces from 48 KiB to 3 MiB are equally fast; small ones keep deadlines exact.
+# Measured in a TCG guest: 2 MB/s to it and 6 MB/s from it, with pieces from 16 KiB to 1 MiB.
+# So they may be small, and a deadline is noticed between two of them.
 PIECE = 256 * 1024
 # A device or a pseudo file may have no end.
 FILE_LIMIT = 1024 * 1024 * 1024

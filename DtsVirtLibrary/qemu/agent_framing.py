@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
-from ..printable import printable, without_surrogates
+from DtsVirtLibrary.printable import printable, without_surrogates
 
 # The longest true reply holds two streams of 16 MiB in base64.
 LINE_LIMIT = 64 * 1024 * 1024

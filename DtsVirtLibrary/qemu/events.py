@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
-from ..results import MonitorEvent
+from DtsVirtLibrary.results import MonitorEvent
 
 LOGGER = logging.getLogger("DtsVirtLibrary.qemu")
 # Enough for a day of a guest that sets its clock every minute or two.

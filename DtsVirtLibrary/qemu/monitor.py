@@ -28,7 +28,7 @@ from qemu.qmp import (
     StateError,
 )
 
-from ..errors import (
+from DtsVirtLibrary.errors import (
     DtsVirtError,
     Evidence,
     MonitorClosed,
@@ -37,11 +37,11 @@ from ..errors import (
     MonitorTimeout,
     WaitTimeout,
 )
-from ..loop import Deadline
-from ..printable import printable
-from ..results import MonitorEvent
-from .events import EventLog, Match, named
-from .transcript import Transcript, redacted
+from DtsVirtLibrary.loop import Deadline
+from DtsVirtLibrary.printable import printable
+from DtsVirtLibrary.qemu.events import EventLog, Match, named
+from DtsVirtLibrary.qemu.transcript import Transcript, redacted
+from DtsVirtLibrary.results import MonitorEvent
 
 T = TypeVar("T")
 

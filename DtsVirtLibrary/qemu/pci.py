@@ -12,8 +12,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from ..errors import VmStateError, nearest
-from ..results import PciFunction
+from DtsVirtLibrary.errors import VmStateError, nearest
+from DtsVirtLibrary.results import PciFunction
 
 NOTHING: Mapping[str, str] = {}
 

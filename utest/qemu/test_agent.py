@@ -127,9 +127,9 @@ class TestRun:
         pids = tmp_path / "pids"
         script = f"echo started; echo no >&2; (sleep 98 & sleep 99 & echo $! >{pids}; wait); :"
         with pytest.raises(AgentTimeout) as caught:
-            await agent.run(script, timeout=0.5)
+            await agent.run(script, timeout=2)
         text = str(caught.value)
-        assert "did not end in the guest within 0.5 s; it was killed there." in text
+        assert "did not end in the guest within 2 s; it was killed there." in text
         assert "Its stdout so far: started" in text
         assert "Its stderr so far: no" in text
         assert ended(int(pids.read_text()))
@@ -156,7 +156,7 @@ class TestRun:
             b"" if request["execute"] == "guest-exec-status" else _lie(request, {"pid": 7})
         )
         with pytest.raises(AgentTimeout, match="did not answer guest-exec-status"):
-            await asyncio.wait_for(agent.run("true", timeout=0.01), PATIENT)
+            await asyncio.wait_for(agent.run("true", timeout=1), PATIENT)
 
     @pytest.mark.parametrize(
         "status",
@@ -275,7 +275,7 @@ class TestFiles:
         fake.answer = lambda request: _lie(request, piece if "read" in request["execute"] else 1000)
         start = time.monotonic()
         with pytest.raises(AgentTimeout, match="guest-file-read of '/slow'"):
-            await agent.get_file("/slow", timeout=0.1)
+            await agent.get_file("/slow", timeout=0.5)
         assert time.monotonic() - start < PATIENT
 
 

@@ -229,7 +229,7 @@ class TestMisbehavingQemu:
         async with fake_qmp() as (ours, fake):
             fake.answer = lambda request: b""
             with pytest.raises(MonitorTimeout, match="its answer to qmp_capabilities within"):
-                await monitor.connect(ours, Deadline(BRIEF))
+                await monitor.connect(ours, Deadline(0.5))
 
     async def test_garbage_instead_of_a_greeting(self, monitor: Monitor) -> None:
         async with fake_qmp(greeting=b"\x1b[31mhello\r\n") as (ours, _):
