@@ -15,12 +15,12 @@ from DtsVirtLibrary.qemu.identity import identified
 from DtsVirtLibrary.qemu.machines import family_of, machine_name
 from DtsVirtLibrary.qemu.memory import memory_options
 from DtsVirtLibrary.qemu.options import Option, flag, pairs, text
-from DtsVirtLibrary.qemu.placement import Placement
+from DtsVirtLibrary.qemu.placement import Descriptor, Placement
 from DtsVirtLibrary.qemu.plan import Plan
 from DtsVirtLibrary.qemu.processors import processor_options
 from DtsVirtLibrary.qemu.raw_options import has_raw_option, made_ids
 from DtsVirtLibrary.qemu.slots import assign
-from DtsVirtLibrary.qemu.storage import disk_claims, disk_options, flash_options
+from DtsVirtLibrary.qemu.storage import disk_claims, disk_options, flash_options, overlay_command
 from DtsVirtLibrary.qemu.uniqueness import check_unique
 from DtsVirtLibrary.qemu.user_commands import reason_to_spawn, user_claims, user_options
 from DtsVirtLibrary.spec import TapBackend, VmSpec
@@ -38,12 +38,14 @@ class CommandLine:
     :ivar options: the options in order.
     :ivar notes: what was translated, replaced or left out, a line each.
     :ivar directory: directory that must be there before it is run.
+    :ivar preparations: commands to run before it, as for the overlays of disks.
     """
 
     binary: str
     options: tuple[Option, ...]
     notes: tuple[str, ...] = ()
     directory: str = ""
+    preparations: tuple[tuple[str, ...], ...] = ()
 
     @property
     def argv(self) -> tuple[str, ...]:
@@ -60,7 +62,12 @@ def command_line(
     """
     plan = make_plan(spec, binary, host, placement)
     options = tuple(_options(plan))
-    return CommandLine(binary.path, options, tuple(plan.notes), placement.directory)
+    overlays = tuple(
+        overlay_command("qemu-img", disk, plan.path(disk.file), placement.overlay(disk.id or ""))
+        for disk in plan.spec.disks
+        if disk.overlay
+    )
+    return CommandLine(binary.path, options, tuple(plan.notes), placement.directory, overlays)
 
 
 def make_plan(spec: VmSpec, binary: BinaryFacts, host: HostFacts, placement: Placement) -> Plan:
@@ -89,9 +96,11 @@ def make_plan(spec: VmSpec, binary: BinaryFacts, host: HostFacts, placement: Pla
 
 
 def shell_text(line: CommandLine) -> str:
-    """Return text for a shell: the directory is made, then QEMU is run, an option a line."""
+    """Return text for a shell: what QEMU needs is made, then QEMU is run, an option a line."""
     rows = [shlex.join([line.binary]), *(shlex.join(option.words) for option in line.options)]
-    return f"mkdir -p -m 700 {shlex.quote(line.directory)}\n" + " \\\n    ".join(rows) + "\n"
+    before = [("mkdir", "-p", "-m", "700", line.directory), *line.preparations]
+    commands = [*(shlex.join(command) for command in before), " \\\n    ".join(rows)]
+    return "".join(f"{command}\n" for command in commands)
 
 
 def _options(plan: Plan) -> Iterator[Option]:
@@ -102,7 +111,9 @@ def _options(plan: Plan) -> Iterator[Option]:
     yield machine_option(plan)
     yield from processor_options(plan)
     yield from memory_options(plan)
-    yield flag("-S")
+    if isinstance(plan.placement.monitor, Descriptor):
+        # The library starts the CPUs when it listens to their events; nobody else would.
+        yield flag("-S")
     yield from infrastructure.display_options(plan)
     yield from _sandbox(plan)
     yield pairs("-action", None, {"panic": "pause"})

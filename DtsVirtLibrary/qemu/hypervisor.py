@@ -134,7 +134,7 @@ class QemuHypervisor:
         found = await self._accelerator(binary.path)
         facts = HostFacts(
             accelerator=choose(wanted, found),
-            accelerator_reason=found.reason,
+            accelerator_reason=found.reason or f"asked for by accelerator={wanted.value}",
             hugepages=await hugetlbfs_mount(self._host),
             vhost_net=await self._host.status(VHOST_NET) is not None,
             working_directory=await self._host.real_path("."),
@@ -143,8 +143,7 @@ class QemuHypervisor:
             files = await self._guest_files(spec.boot.guest)
             facts = replace(facts, kernel=files.kernel, initrd=files.initrd)
             placement = replace(placement, append=files.append)
-        line = command_line(replace(spec, accelerator=wanted), binary, facts, placement)
-        return line, facts.accelerator
+        return command_line(spec, binary, facts, placement), facts.accelerator
 
     async def _binary(self, path: str | None) -> BinaryFacts:
         path = path or self._settings.binary

@@ -11,6 +11,7 @@ from DtsVirtLibrary.host.protocol import Host
 from DtsVirtLibrary.spec import BridgeBackend, Disk, TapBackend, VmSpec
 
 from .placement import Placement
+from .storage import overlay_command
 
 OVERLAY_SECONDS = 60.0
 
@@ -59,10 +60,7 @@ class StartResources:
         base = await self._host.real_path(disk.file)
         assert disk.id is not None
         overlay = placement.overlay(disk.id)
-        await self._host.run(
-            [program, "create", "-q", "-f", "qcow2", "-F", disk.format, "-b", base, overlay],
-            timeout=OVERLAY_SECONDS,
-        )
+        await self._host.run(overlay_command(program, disk, base, overlay), timeout=OVERLAY_SECONDS)
 
     async def _tap(self, name: str, bridge: str | None) -> None:
         if bridge is not None:

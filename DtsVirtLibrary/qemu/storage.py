@@ -21,6 +21,18 @@ def boots_from_disk(spec: VmSpec) -> bool:
     return spec.boot.guest is None and spec.boot.kernel is None
 
 
+def overlay_command(program: str, disk: Disk, base: str, overlay: str) -> tuple[str, ...]:
+    """Return the command that makes the throw-away overlay of a disk.
+
+    :param program: the qemu-img to use.
+    :param base: absolute path of the image; the overlay looks for it from its own directory.
+    """
+    return (
+        *(program, "create", "-q", "-f", "qcow2", "-F", disk.format),
+        *("-b", base, overlay),
+    )
+
+
 def disk_claims(spec: VmSpec) -> list[Claim]:
     """Return the PCI devices of the disks; IDE and SCSI ones sit behind a controller."""
     return [

@@ -89,7 +89,7 @@ def test_shell_text_can_be_pasted(binary: BinaryFacts, tmp_path: Path) -> None:
         [("query-named-block-nodes", {}), ("query-status", {})],
     )
     assert str(image) in {node["file"] for node in nodes}
-    assert status["status"] == "prelaunch"
+    assert status["status"] == "running"
     assert directory.stat().st_mode & 0o777 == 0o700
 
 
