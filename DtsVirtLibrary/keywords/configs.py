@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,30 +15,43 @@ if TYPE_CHECKING:
     from DtsVirtLibrary.host.protocol import Host
 
 
+@dataclass(frozen=True)
+class _Loaded:
+    """What a file gave, and how deep in suites and tests it was loaded."""
+
+    depth: int
+    sections: Mapping[str, Parameters]
+    defaults: Parameters | None
+
+
 class Configs:
     """Reads configuration files and remembers them for VMs that are created later.
+
+    The latest counts, and each only as long as the suite or test that loaded it.
 
     :param runner: the machine that the runner, and so the files, are on.
     """
 
     def __init__(self, runner: Host) -> None:
         self._runner = runner
-        self._sections: dict[str, Parameters] = {}
-        self._defaults = Parameters()
+        self._loaded: list[_Loaded] = []
 
-    async def load(self, path: Path, suite_directory: Path | None) -> list[str]:
+    async def load(self, path: Path, suite_directory: Path | None, depth: int) -> list[str]:
         """Remember a file's VM sections and global defaults; return the VMs' names.
 
+        :param depth: how many suites and tests the caller is in; see :meth:`forget`.
         :raises ConfigError: the file is missing or wrong.
         """
         file = await self.read(path, suite_directory)
         sections = dict(file.sections)
         for name, parameters in sections.items():
             build_spec(name, parameters)
-        self._sections.update(sections)
-        if file.defaults is not None:
-            self._defaults = file.defaults
+        self._loaded.append(_Loaded(depth, sections, file.defaults))
         return list(sections)
+
+    def forget(self, depth: int) -> None:
+        """Forget what was loaded this deep: the suite or test has ended."""
+        self._loaded = [item for item in self._loaded if item.depth < depth]
 
     async def read(self, path: Path, suite_directory: Path | None) -> ConfigFile:
         """Read a file; a relative path counts from the working directory, then the suite's."""
@@ -62,18 +76,17 @@ class Configs:
 
         :raises ConfigError: the section is missing, or a parameter is wrong.
         """
-        defaults = self._defaults
+        loaded = self._loaded
         if config is not None:
             file = await self.read(config, suite_directory)
-            parameters = file.section(name).copy()
-            defaults = file.defaults if file.defaults is not None else defaults
-        elif name in self._sections:
-            parameters = self._sections[name].copy()
-        else:
-            parameters = Parameters()
+            loaded = [*loaded, _Loaded(0, {name: file.section(name)}, file.defaults)]
+        sections = [item.sections[name] for item in loaded if name in item.sections]
+        all_defaults = [item.defaults for item in loaded if item.defaults is not None]
+        parameters = sections[-1].copy() if sections else Parameters()
         for parameter, value in named.items():
             parameters.set(parameter, entries_from_value(parameter, value, keyword_origin(name)))
-        parameters.merge_defaults(defaults)
+        if all_defaults:
+            parameters.merge_defaults(all_defaults[-1])
         return parameters
 
 

@@ -113,9 +113,11 @@ class LibraryContext:
 
     def leave_scope(self) -> None:
         """A test or suite ended: stop what belongs to it."""
+        depth = self.scopes.depth
         stop, forget = self.scopes.leave()
         if self._parts is None:
             return
+        self._parts.configs.forget(depth)
         registry = self._parts.registry
         machines = [item for item in registry.running() if item.name in stop]
         for machine in machines:

@@ -35,13 +35,16 @@ class LifecycleKeywords:
         holds defaults for all VMs: each of its parameters is used where a VM has none
         of that name. A relative ``path`` counts from the working directory, then from the
         directory of the suite. The whole file is checked at once; an error names file and
-        line.
+        line. It counts until the end of the test that loaded it, or of the suite if a suite
+        setup did.
 
         | @{vms} = | `Load VM Config` | conf/two_vms.cfg |
         | `Create VM` | vm0 |
         """
         context = self._context
-        return context.run(context.parts.configs.load(path, suite_directory()))
+        return context.run(
+            context.parts.configs.load(path, suite_directory(), context.scopes.depth)
+        )
 
     @keyword(name="Create VM", tags=("VM",))
     def create_vm(self, name: str, config: Path | None = None, **parameters: Any) -> None:

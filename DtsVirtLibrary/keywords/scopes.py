@@ -27,6 +27,11 @@ class Scopes:
         self._closing = closing
         self._stack: list[_Scope] = []
 
+    @property
+    def depth(self) -> int:
+        """How many suites and tests run, one inside the other."""
+        return len(self._stack)
+
     def enter(self, *, is_test: bool) -> None:
         """A suite or test begins."""
         self._stack.append(_Scope(is_test))
