@@ -53,7 +53,7 @@ async def run_command(
     """
     deadline = Deadline(timeout)
     argv = ["/bin/sh", "-c", command] if isinstance(command, str) else list(command)
-    pid = await _start(channel, argv, stdin, deadline)
+    pid = await _started(channel, argv, stdin, deadline)
     try:
         status = await _wait(channel, pid, deadline)
     except asyncio.CancelledError:
@@ -63,6 +63,23 @@ async def run_command(
         output = await _give_up(channel, pid)
         raise _too_long(channel.vm, command, deadline, output)
     return _result(channel, status)
+
+
+async def _started(
+    channel: AgentChannel, argv: Sequence[str], stdin: bytes | None, deadline: Deadline
+) -> int:
+    """Start the command and return its pid; one whose start is interrupted is killed."""
+    starting = asyncio.ensure_future(_start(channel, argv, stdin, deadline))
+    try:
+        return await asyncio.shield(starting)
+    except asyncio.CancelledError:
+        # It may run already, and only its pid lets it be killed.
+        await asyncio.wait({starting}, timeout=ANSWER_GRACE)
+        if starting.done() and not starting.cancelled() and starting.exception() is None:
+            await _give_up(channel, starting.result())
+        raise
+    finally:
+        starting.cancel()
 
 
 async def _start(

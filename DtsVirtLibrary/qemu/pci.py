@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from DtsVirtLibrary.errors import VmStateError, nearest
+from DtsVirtLibrary.errors import ConfigError, VmStateError, nearest
 from DtsVirtLibrary.results import PciFunction
 
 NOTHING: Mapping[str, str] = {}
@@ -48,7 +48,8 @@ def guest_address(
 
     :param name: QEMU's id of the device, or its address on the host with or without domain.
     :param unnumbered: the bridges of :func:`unnumbered_bridges`.
-    :raises VmStateError: there is no such device; the text lists the known ones.
+    :raises ConfigError: there is no such device; the text lists the known ones.
+    :raises VmStateError: the same, but it may be behind an unnumbered bridge.
     """
     functions = tuple(functions)
     hosts = {item.host: item.address for item in functions if item.host is not None}
@@ -56,7 +57,8 @@ def guest_address(
     for key in (name, with_domain(name)):
         if key in known:
             return known[key]
-    raise VmStateError(_unknown(name, known, unnumbered))
+    kind = VmStateError if unnumbered else ConfigError
+    raise kind(_unknown(name, known, unnumbered))
 
 
 def with_domain(address: str) -> str:

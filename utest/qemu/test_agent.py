@@ -147,6 +147,44 @@ class TestRun:
             await running
         assert ended(pid)
 
+    async def test_a_command_interrupted_while_it_starts_is_killed(
+        self, liar: tuple[Agent, FakeAgent]
+    ) -> None:
+        agent, fake = liar
+        starts: list[dict[str, object]] = []
+
+        def answer(request: dict[str, object]) -> bytes:
+            if request["execute"] == "guest-exec-status":
+                return _lie(request, {"exited": True, "signal": 9})
+            if request["execute"] == "guest-exec":
+                starts.append(request)
+                return b"" if len(starts) == 1 else _lie(request, {"pid": 8})
+            return _lie(request, {})
+
+        fake.answer = answer
+        running = asyncio.ensure_future(agent.run("sleep 96", timeout=PATIENT))
+        await fake.seen("guest-exec")
+        running.cancel()
+        fake.send(reply(starts[0], {"pid": 7}))
+        with pytest.raises(asyncio.CancelledError):
+            await running
+        arguments = starts[1]["arguments"]
+        assert isinstance(arguments, dict)
+        assert arguments["arg"][-2:] == ["sh", "7"]
+
+    async def test_a_command_that_never_starts_can_be_interrupted(
+        self, liar: tuple[Agent, FakeAgent], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("DtsVirtLibrary.qemu.agent_exec.ANSWER_GRACE", 0.05)
+        agent, fake = liar
+        fake.instead_of("guest-exec", lambda request: b"")
+        running = asyncio.ensure_future(agent.run("sleep 95", timeout=PATIENT))
+        await fake.seen("guest-exec")
+        running.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await running
+        assert await agent.ping() < PATIENT
+
     async def test_a_guest_that_falls_silent_in_a_command(
         self, liar: tuple[Agent, FakeAgent], monkeypatch: pytest.MonkeyPatch
     ) -> None:

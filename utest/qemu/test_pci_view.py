@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from DtsVirtLibrary.errors import VmStateError
+from DtsVirtLibrary.errors import ConfigError, VmStateError
 from DtsVirtLibrary.loop import Deadline
 from DtsVirtLibrary.qemu.monitor import Monitor
 from DtsVirtLibrary.qemu.pci import (
@@ -132,13 +132,13 @@ def function(address: str, id: str = "", host: str | None = None) -> PciFunction
 
 
 def test_an_unknown_device_gets_the_nearest_name() -> None:
-    with pytest.raises(VmStateError, match=r"'net1'\. Did you mean 'net0'\?") as caught:
+    with pytest.raises(ConfigError, match=r"'net1'\. Did you mean 'net0'\?") as caught:
         guest_address([function("0000:00:03.0", "net0")], "net1")
     assert "Known are: net0 (0000:00:03.0)." in str(caught.value)
 
 
 def test_functions_without_an_id_have_no_name() -> None:
-    with pytest.raises(VmStateError, match="Known are: none; give the device an id"):
+    with pytest.raises(ConfigError, match="Known are: none; give the device an id"):
         guest_address([function("0000:00:03.0")], "")
 
 
