@@ -9,6 +9,11 @@ from enum import Enum
 from DtsVirtLibrary.config.option_types import OptionType
 
 PREFIX = "opt_"
+# The QEMU versions that utest/qemu/ starts with the arguments of an option.
+TRIED = "7.2, 10.0"
+NEEDS_KVM = f"TCG: {TRIED}; KVM: text only"
+NEEDS_VFIO = "text only: needs an IOMMU"
+NEEDS_VHOST_NET = "text only: needs /dev/vhost-net"
 
 
 class Status(Enum):
@@ -29,6 +34,7 @@ class Option:
     :ivar empty: text that an option without a value stands for; None refuses it.
     :ivar secret: its value is never shown.
     :ivar refused: why this library does not take it, although DTS did.
+    :ivar tried: QEMU versions that were started with it, or why none was.
     """
 
     name: str
@@ -43,6 +49,7 @@ class Option:
     empty: str | None = None
     secret: bool = False
     refused: str = ""
+    tried: str = TRIED
 
     @property
     def spellings(self) -> tuple[str, ...]:
@@ -81,6 +88,7 @@ class Variant(OptionSet):
     """One of the kinds a parameter's entries come in, such as ``type=tap`` of ``net``.
 
     :ivar name: value of the option that chooses it.
+    :ivar tried: QEMU versions that were started with it, or why none was.
     """
 
     name: str = ""
@@ -89,6 +97,7 @@ class Variant(OptionSet):
     aliases: tuple[str, ...] = ()
     qemu: str = ""
     remark: str = ""
+    tried: str = TRIED
 
 
 @dataclass(frozen=True)

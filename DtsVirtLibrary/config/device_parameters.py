@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from DtsVirtLibrary.config.definitions import Option, Parameter, Status, Variant
+from DtsVirtLibrary.config.definitions import (
+    NEEDS_VFIO,
+    NEEDS_VHOST_NET,
+    Option,
+    Parameter,
+    Status,
+    Variant,
+)
 from DtsVirtLibrary.config.option_types import (
     FLAG,
     HOST_PCI,
@@ -50,8 +57,16 @@ VFIO_PCI = Variant(
     doc="A PCI function of the host, passed through.",
     status=LATER,
     qemu="`-device vfio-pci,host=,id=pt_N`",
+    tried=NEEDS_VFIO,
     options=(
-        Option("opt_host", HOST_PCI, "address on the host", required=True, qemu="`host=`"),
+        Option(
+            "opt_host",
+            HOST_PCI,
+            "address on the host",
+            required=True,
+            qemu="`host=`",
+            tried=NEEDS_VFIO,
+        ),
         replace(ADDR_OPTION, status=Status.SEED),
         BUS_OPTION,
         replace(ID_OPTION, remark="default: pt_0, pt_1, ..."),
@@ -150,6 +165,7 @@ VHOST_CUSE = Variant(
     name="vhost-cuse",
     doc="A virtio network card on a tap interface that the host's kernel serves (vhost-net).",
     qemu="`-netdev tap,vhost=on,script=no -device virtio-net-pci`",
+    tried=NEEDS_VHOST_NET,
     remark="DPDK's cuse back end is gone; the name is kept for what remains of it",
     options=(
         MAC_OPTION,

@@ -15,6 +15,7 @@ COLUMNS = (
     "type",
     "default",
     "QEMU arguments",
+    "tried with QEMU",
     "status",
     "remarks",
 )
@@ -27,8 +28,9 @@ and by `Set VM Parameter`, `Add VM Device`, `Add VM Net` and `Add VM Disk`. This
 the table that the library itself checks against (`python -m DtsVirtLibrary.config.document`).
 
 Status: *seed* is in the description of the framework of 2015, *later* came to DTS afterwards,
-*new* belongs to this library. The QEMU arguments are those of today; QEMU 7.2 and 10.0 are tried
-on them by `utest/qemu/`.
+*new* belongs to this library. The QEMU arguments are those of today. The tests in `utest/qemu/`
+start the versions named beside them with these arguments; *text only* means that the arguments
+are compared with reviewed text, because starting them needs what the machine had not.
 
 ## How a value is written
 
@@ -120,12 +122,13 @@ def _rows(name: str, options: OptionSet) -> Iterator[tuple[str, ...]]:
         if not option.refused:
             yield _option_row(name, option)
     if options.extra:
-        yield (name, "any other", options.extra, "text", "", "", "new", "")
+        yield (name, "any other", options.extra, "text", "", "", "", "new", "")
 
 
 def _variant_row(name: str, variant: Variant) -> tuple[str, ...]:
     status = variant.status.value
-    return (name, "", variant.doc, "", "", variant.qemu, status, variant.remark)
+    tried = _tried(variant)
+    return (name, "", variant.doc, "", "", variant.qemu, tried, status, variant.remark)
 
 
 def _option_row(name: str, option: Option) -> tuple[str, ...]:
@@ -142,9 +145,15 @@ def _option_row(name: str, option: Option) -> tuple[str, ...]:
         option.type.name.replace("|", "\\|"),
         option.default or "",
         option.qemu,
+        _tried(option),
         option.status.value,
         "; ".join(remark for remark in remarks if remark),
     )
+
+
+def _tried(item: Option | Variant) -> str:
+    """Return the versions tried, nothing for what makes no argument."""
+    return "" if item.qemu.startswith("none") or not item.qemu else item.tried
 
 
 def _refused() -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from DtsVirtLibrary.config.definitions import Option, Parameter, Status
+from DtsVirtLibrary.config.definitions import NEEDS_KVM, Option, Parameter, Status
 from DtsVirtLibrary.config.option_types import (
     FLAG,
     IDENTIFIER,
@@ -43,6 +43,7 @@ ENABLE_KVM = Parameter(
             "yes: KVM where it works, else TCG; no: TCG",
             default="yes",
             qemu="`-accel kvm` or `-accel tcg`",
+            tried=NEEDS_KVM,
             remark="the library's `accelerator` argument demands KVM",
         ),
     ),
@@ -84,7 +85,12 @@ MACHINE = Parameter(
             aliases=("type",),
         ),
         Option(
-            "opt_gic_version", TEXT, "version of the GIC (aarch64)", LATER, qemu="`gic-version=`"
+            "opt_gic_version",
+            TEXT,
+            "version of the GIC (aarch64)",
+            LATER,
+            qemu="`gic-version=`",
+            tried="text only: aarch64",
         ),
     ),
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from DtsVirtLibrary.config.definitions import Option, Parameter, Status, Variant
+from DtsVirtLibrary.config.definitions import NEEDS_VHOST_NET, Option, Parameter, Status, Variant
 from DtsVirtLibrary.config.option_types import (
     FLAG,
     FORWARDS,
@@ -142,6 +142,7 @@ TAP = Variant(
             NEW,
             default="no",
             qemu="`vhost=on`",
+            tried=NEEDS_VHOST_NET,
         ),
     ),
 )
