@@ -20,7 +20,7 @@ from .agent import Agent
 from .agent_readiness import AgentReadiness
 from .cmdline import CommandLine
 from .monitor import Monitor
-from .pci import guest_address, pci_functions
+from .pci import guest_address, pci_functions, unnumbered_bridges
 from .placement import Placement
 from .resources import StartResources
 
@@ -177,20 +177,27 @@ class QemuInstance:
 
     async def pci_functions(self) -> tuple[PciFunction, ...]:
         """Return the guest's PCI functions, those behind bridges included."""
-        reply = await self.monitor.execute("query-pci", timeout=MONITOR_TIMEOUT)
+        return self._functions(await self._query_pci())
+
+    async def _query_pci(self) -> Any:
+        return await self.monitor.execute("query-pci", timeout=MONITOR_TIMEOUT)
+
+    def _functions(self, view: Any) -> tuple[PciFunction, ...]:
         hosts = {
             device.id: device.host
             for device in self.spec.devices
             if isinstance(device, HostPciDevice)
         }
-        return pci_functions(reply, host_addresses=hosts)
+        return pci_functions(view, host_addresses=hosts)
 
     async def guest_pci_address(self, device: str) -> str:
         """Return a device's address in the guest, by its id or its address on the host.
 
         :raises ConfigError: there is no such device; the text lists those there are.
+        :raises VmStateError: it may sit behind a bridge that the guest has not numbered yet.
         """
-        return guest_address(await self.pci_functions(), device)
+        view = await self._query_pci()
+        return guest_address(self._functions(view), device, unnumbered=unnumbered_bridges(view))
 
     async def plug(self, device: Device | Disk) -> str:
         """Plug a device into the running VM and return its id."""
