@@ -96,13 +96,13 @@ Nothing Is Started For A Command Line
     Should Be Empty    ${processes}
 
 The Command Line Runs When It Is Pasted Into A Shell
-    [Documentation]    It waits with its CPUs stopped, and its monitor answers.
+    [Documentation]    The guest begins to boot, and the monitor answers.
     Create VM    pasted
     ${text} =    Get VM Command Line    pasted    format=shell
     Create File    ${OUTPUT_DIR}/pasted.sh    ${text}
     Start Process    bash    ${OUTPUT_DIR}/pasted.sh    stderr=STDOUT    stdout=${OUTPUT_DIR}/pasted.txt
     ${status}    ${name} =    Ask QEMU On Socket    /tmp/dtsvirt-pasted/qmp.sock    query-status    query-name
-    Should Be Equal    ${status}[status]    prelaunch
+    Should Be Equal    ${status}[status]    running
     Should Be Equal    ${name}[name]    pasted
     Ask QEMU On Socket    /tmp/dtsvirt-pasted/qmp.sock    quit
     ${result} =    Wait For Process    timeout=30 s    on_timeout=kill

@@ -113,7 +113,7 @@ class LifecycleKeywords:
             session = context.run(machine.start(wait_for, self._start_seconds(machine, timeout)))
             context.scopes.started(vm)
             if wait_for is Readiness.SSH and session.port is not None:
-                session = self._log_in_or_kill(machine)
+                session = self._log_in_or_give_up(machine)
         except BaseException as error:
             self._report(machine, error)
             raise
@@ -129,11 +129,11 @@ class LifecycleKeywords:
             return None
         return default.total_seconds()
 
-    def _log_in_or_kill(self, machine: Machine) -> GuestSession:
+    def _log_in_or_give_up(self, machine: Machine) -> GuestSession:
         try:
             return self._context.log_in(machine)
-        except BaseException:
-            self._context.run(machine.kill())
+        except BaseException as error:
+            self._context.run(machine.give_up(error))
             raise
 
     def _report(self, machine: Machine, error: BaseException | None = None) -> None:

@@ -10,7 +10,6 @@ from typing import Any, TypeVar
 
 from DtsVirtLibrary.config import Parameters, build_spec
 from DtsVirtLibrary.errors import (
-    CleanupError,
     ConfigError,
     DtsVirtError,
     Evidence,
@@ -124,9 +123,7 @@ class Machine:
         try:
             self.session = await self._come_up(spec, readiness, deadline, artifacts)
         except BaseException as error:
-            await self._abandon()
-            if isinstance(error, DtsVirtError):
-                await self._explain(error, artifacts)
+            await self.give_up(error)
             raise
         return self.session
 
@@ -156,15 +153,21 @@ class Machine:
         self.timeline.reached("SSH login done")
         self.session = replace(self.session, username=user, stages=self.timeline.stages)
 
-    async def _abandon(self) -> None:
-        """End what a failed start left, even if that is interrupted; the watch keeps its files."""
+    async def give_up(self, error: BaseException) -> None:
+        """End a VM that did not become usable, and add to the error what is known of it.
+
+        It ends even if this is interrupted; its artifacts are kept.
+        """
         self._end_expected = True
         if self._instance is None:
             self.status = VmStatus.STOPPED
         try:
             await asyncio.shield(self._end_abandoned())
-        except CleanupError as error:
-            self.notes.append(error.summary)
+        except DtsVirtError as problem:
+            # What came first is the one to report.
+            self.notes.append(problem.summary)
+        if isinstance(error, DtsVirtError) and self.artifacts is not None:
+            await self._explain(error, self.artifacts)
 
     async def _end_abandoned(self) -> None:
         if self._instance is not None:
@@ -210,7 +213,7 @@ class Machine:
         self.status = VmStatus.STOPPED if orderly else VmStatus.CRASHED
         self._instance = None
         try:
-            await artifacts.keep(await instance.collect())
+            await artifacts.keep({**await instance.collect(), **self._stages_file()})
         finally:
             await instance.release()
 

@@ -14,6 +14,7 @@ from DtsVirtLibrary.errors import (
     Evidence,
     GuestPanic,
     GuestShutdown,
+    SshAuthError,
     StartError,
     VmDied,
     VmStateError,
@@ -290,3 +291,16 @@ async def test_a_vm_that_cannot_be_ended_says_so_and_why_it_was(
 
 async def test_describing_stages() -> None:
     assert describe_stages(()) == ""
+
+
+async def test_a_login_that_failed_is_explained_like_a_start_that_failed(
+    machine: Machine, hypervisor: FakeHypervisor
+) -> None:
+    await machine.start(Readiness.SSH, 60)
+    error = SshAuthError("The login was refused.")
+    await machine.give_up(error)
+    assert hypervisor.launched[0].exit_code == -9
+    assert machine.status is VmStatus.STOPPED
+    assert "console's last line" in str(error)
+    assert f"Artifacts: {kept(machine)}" in str(error)
+    assert (kept(machine) / "error.txt").read_text() == f"{error}\n"
