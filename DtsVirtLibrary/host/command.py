@@ -33,10 +33,13 @@ class Command(asyncio.SubprocessProtocol):
         self._output = {STDOUT: bytearray(), STDERR: bytearray()}
         self._ended: asyncio.Future[None] = self._loop.create_future()
         self._transport: asyncio.SubprocessTransport | None = None
+        self._killed = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Called when it was started."""
         self._transport = cast(asyncio.SubprocessTransport, transport)
+        if self._killed:
+            self.kill()
 
     def pipe_data_received(self, fd: int, data: bytes) -> None:
         """Called with what it wrote."""
@@ -55,9 +58,9 @@ class Command(asyncio.SubprocessProtocol):
             self._ended.set_result(None)
 
     def kill(self) -> None:
-        """Kill it with its process group; nothing happens if it has ended."""
-        assert self._transport is not None
-        if self._transport.get_returncode() is None:
+        """Kill it with its process group, also if it just starts; not if it has ended."""
+        self._killed = True
+        if self._transport is not None and self._transport.get_returncode() is None:
             with suppress(ProcessLookupError, PermissionError):
                 os.killpg(self._transport.get_pid(), signal.SIGKILL)
 
@@ -90,15 +93,19 @@ class Command(asyncio.SubprocessProtocol):
 
 
 async def start(
-    argv: Sequence[str], stdin: bytes | None, environment: Mapping[str, str] | None, directory: str
-) -> Command:
+    command: Command,
+    stdin: bytes | None,
+    environment: Mapping[str, str] | None,
+    directory: str,
+) -> None:
     """Start a command in a session of its own, so that it can be killed with its children.
 
     :raises CommandError: it cannot be started.
     """
+    argv = command.argv
     try:
-        _, command = await asyncio.get_running_loop().subprocess_exec(
-            lambda: Command(argv),
+        await asyncio.get_running_loop().subprocess_exec(
+            lambda: command,
             *argv,
             stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
             cwd=directory,
@@ -111,7 +118,6 @@ async def start(
         raise start_failure(argv, stage, error.errno or 0, places) from error
     except ValueError as error:
         raise CommandError(f"Cannot start '{argv[0]}': {error}.", Evidence(argv=argv)) from error
-    return command
 
 
 def overdue(command: Command, timeout: float) -> CommandError:

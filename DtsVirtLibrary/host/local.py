@@ -50,9 +50,10 @@ class LocalHost:
     ) -> Completed:
         """Run a command to its end."""
         place = os.path.abspath(directory or os.curdir)
-        running = await command.start(argv, stdin, environment, place)
+        running = command.Command(argv)
         self._commands.add(running)
         try:
+            await command.start(running, stdin, environment, place)
             in_time = await running.finish(stdin, timeout)
         finally:
             self._commands.discard(running)

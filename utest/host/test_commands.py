@@ -140,9 +140,17 @@ async def test_cancelled_command_is_killed_with_its_children(host: LocalHost, to
 async def test_close_ends_commands(host: LocalHost, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "begun")
     script = f"echo begun >{tmp_path}/begun; sleep 1000"
-    running = asyncio.create_task(host.run(["sh", "-c", script], timeout=DEADLINE))
+    running = asyncio.create_task(host.run(["sh", "-c", script], timeout=10 * DEADLINE))
     # Opening returns once the command opened its end too.
     await within(asyncio.to_thread((tmp_path / "begun").read_text))
+    await within(host.close())
+    with pytest.raises(CommandError, match="signal SIGKILL"):
+        await within(running)
+
+
+async def test_close_ends_a_command_that_just_starts(host: LocalHost) -> None:
+    running = asyncio.create_task(host.run(["sleep", "1000"], timeout=10 * DEADLINE))
+    await asyncio.sleep(0)
     await within(host.close())
     with pytest.raises(CommandError, match="signal SIGKILL"):
         await within(running)

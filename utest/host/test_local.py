@@ -40,10 +40,9 @@ async def test_which(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def test_thread_is_pinned() -> None:
-    go, done = threading.Event(), threading.Event()
-    thread = threading.Thread(target=lambda: (go.set(), done.wait()), name="to be pinned")
-    thread.start()
-    go.wait()
+    done = threading.Event()
+    thread = threading.Thread(target=done.wait, name="to be pinned")
+    thread.start()  # returns when it runs
     try:
         assert thread.native_id is not None
         cpus = await HOST.affinity(thread.native_id)
