@@ -9,7 +9,7 @@ loop. Paths are paths *on that host*; they are not assumed to exist here.
 from __future__ import annotations
 
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import PurePath
@@ -102,6 +102,15 @@ class HostProcess(Protocol):
 
     def send_signal(self, number: int) -> None:
         """Send a signal; nothing happens if it has ended."""
+
+    async def keep(self, directories: Iterable[HostPath] = ()) -> None:
+        """Let it outlive the runner, on demand of the tester.
+
+        The directories are removed, and what :meth:`Host.on_runner_death` was told is
+        undone, when it has ended.
+
+        :raises HostError: it cannot be kept any more.
+        """
 
 
 class Host(Protocol):

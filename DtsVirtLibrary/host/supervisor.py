@@ -11,7 +11,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -19,12 +19,11 @@ from typing import Any
 from DtsVirtLibrary.errors import CleanupError, CommandError, Evidence, HostError, describe_exit
 from DtsVirtLibrary.host.failures import output_facts, start_failure
 from DtsVirtLibrary.host.identity import boot_id
-from DtsVirtLibrary.host.protocol import ProcessIdentity, Spawn
+from DtsVirtLibrary.host.protocol import HostPath, ProcessIdentity, Spawn
 from DtsVirtLibrary.host.surroundings import minimal_environment
 
 # Imported, not run as a script, because an imported module's byte code is cached.
-DIRECTORY, MODULE = str(Path(__file__).parent), "supervisor_main"
-PROGRAM = f"import sys; sys.path.append(sys.argv[3]); import {MODULE}; {MODULE}.main()"
+PROGRAM = "import sys; sys.path.append(sys.argv[3]); from leash.main import main; main()"
 
 # Seconds: a start takes milliseconds and an end at most two; more means that it hangs.
 SPAWN_TIMEOUT = 10.0
@@ -37,8 +36,15 @@ REQUEST_LIMIT = 1 << 20
 class SupervisedProcess:
     """A process that the supervisor started; see :class:`~.protocol.HostProcess`."""
 
-    def __init__(self, argv: Sequence[str], identity: ProcessIdentity, pidfd: int) -> None:
+    def __init__(
+        self,
+        argv: Sequence[str],
+        identity: ProcessIdentity,
+        pidfd: int,
+        keep: Callable[[Sequence[str]], None],
+    ) -> None:
         self.argv = tuple(argv)
+        self._keep = keep
         self._identity = identity
         self._pidfd = pidfd
         self._loop = asyncio.get_running_loop()
@@ -63,6 +69,13 @@ class SupervisedProcess:
         if not self._exit.done():
             with suppress(ProcessLookupError):
                 signal.pidfd_send_signal(self._pidfd, number)
+
+    async def keep(self, directories: Iterable[HostPath] = ()) -> None:
+        """Let it outlive the runner; the directories are removed when it ends.
+
+        :raises HostError: the supervisor has ended.
+        """
+        self._keep(tuple(os.path.abspath(path) for path in directories))
 
     def finish(self, exit_code: int) -> None:
         """Take note that it ended."""
@@ -89,6 +102,7 @@ class Supervisor:
         self._numbers = itertools.count(1)
         self._starting: dict[int, tuple[Spawn, asyncio.Future[SupervisedProcess]]] = {}
         self._processes: dict[int, SupervisedProcess] = {}
+        self._kept: set[int] = set()
         self._gone = asyncio.Event()
         # What it says before it ends in an error; no pipe, which it could block on.
         self._stderr = open(os.memfd_create("supervisor"), "rb")  # noqa: SIM115
@@ -155,11 +169,20 @@ class Supervisor:
         """Take back what :meth:`undo_on_death` asked for."""
         self._send({"do": "forget", "id": token})
 
+    def _keep(self, number: int, directories: Sequence[str]) -> None:
+        self._send({"do": "keep", "id": number, "directories": list(directories)})
+        self._kept.add(number)
+
     async def close(self) -> None:
         """End the processes, run what is to be undone, end the supervisor.
 
+        With processes that are kept, it stays with them, and undoes when they have ended.
+
         :raises CleanupError: a process could not be ended.
         """
+        if self._kept & self._processes.keys():
+            self._let_go()
+            return
         with suppress(HostError):
             self._send({"do": "close"})
         try:
@@ -172,6 +195,17 @@ class Supervisor:
             for end in ends:
                 end.cancel()
             raise _survivors(self._processes.values())
+
+    def _let_go(self) -> None:
+        """Leave the supervisor alone with what is kept; it ends the others now."""
+        for descriptor in (self._control, self._pidfd):
+            self._loop.remove_reader(descriptor)
+        self._control.close()
+        os.close(self._pidfd)
+        self._stderr.close()
+        # It is not ours to wait for any more, and Popen would warn of that.
+        self._supervisor.returncode = 0
+        self._gone.set()
 
     async def _abandon(self, number: int, started: asyncio.Future[SupervisedProcess]) -> None:
         with suppress(HostError):
@@ -231,7 +265,9 @@ class Supervisor:
             return
         spawn, started = self._starting.pop(number)
         identity = ProcessIdentity(boot_id(), message["pid"], message["start_time"])
-        self._processes[number] = SupervisedProcess(spawn.argv, identity, pidfd)
+        self._processes[number] = SupervisedProcess(
+            spawn.argv, identity, pidfd, lambda directories: self._keep(number, directories)
+        )
         started.set_result(self._processes[number])
 
     def _end(self) -> None:
@@ -266,7 +302,7 @@ def _launch(stderr: int) -> tuple[socket.socket, subprocess.Popen[bytes]]:
     descriptor = theirs.fileno()
     # The interpreter with nothing of a site or of the user in it.
     python = [sys.executable, "-I", "-S", "-c", PROGRAM]
-    argv = [*python, str(descriptor), str(os.getpid()), DIRECTORY]
+    argv = [*python, str(descriptor), str(os.getpid()), str(Path(__file__).parent)]
     try:
         process = subprocess.Popen(
             argv,

@@ -205,3 +205,23 @@ async def test_process_that_cannot_be_ended_is_named(
         await within(host.close())
     monkeypatch.undo()
     process.finish(-signal.SIGTERM)  # type: ignore[attr-defined]
+
+
+async def test_kept_process_outlives_the_runner_and_is_cleaned_up_after(tmp_path: Path) -> None:
+    host = LocalHost()
+    directory = Path(await host.private_directory("kept"))
+    witness = tmp_path / "undone"
+    await host.on_runner_death(["touch", str(witness)])
+    kept, other = await host.spawn(SLEEP), await host.spawn(SLEEP)
+    await kept.keep([directory])
+    ends = {process: os.pidfd_open(process.identity.pid) for process in (kept, other)}
+    end_of_supervisor = os.pidfd_open(supervisor_pid(host))
+    await within(host.close())
+    wait_for_end(ends[other])
+    assert directory.is_dir()
+    assert not witness.exists()
+    signal.pidfd_send_signal(ends[kept], signal.SIGTERM)
+    wait_for_end(ends[kept])
+    wait_for_end(end_of_supervisor)
+    assert not directory.exists()
+    assert witness.exists()

@@ -1,79 +1,34 @@
-"""The process that is the parent of every long-lived child of one runner.
-
-Its arguments are a descriptor, a SOCK_SEQPACKET socket to the runner, and the runner's
-process id. The socket is the leash: once the runner is gone, however it went, the
-children are ended, what they and the runner left is removed, and this process exits.
-
-It stands alone and imports the C modules below socket and signal, no json and no typing:
-it is up in half the time so (24 ms less, measured), and a VM's start waits for it.
-
-Messages are marshalled dictionaries, one a packet. From the runner:
-
-======  ============================================================================
-do      further keys
-======  ============================================================================
-spawn   id, argv, stdout, stderr, environment, directory, numbers; the sockets come
-        with it, in the order of the `numbers` under which the child sees them
-kill    id of a child to kill at once
-remove  path of a directory to remove if the runner dies
-undo    id, argv of a command to run if the runner dies, or closes
-forget  id of an undo that is not needed any more
-close   end the children, undo, exit; the runner removes its directories itself
-======  ============================================================================
-
-To the runner: ``{started: id, pid, start_time}`` with a pidfd, ``{failed: id, stage,
-errno}`` and ``{exited: id, code}``.
-"""
+"""Serving the runner, and what happens once it is gone."""
 
 from __future__ import annotations
 
 import _signal as signal  # type: ignore[import-not-found]
 import _socket as socket
-import ctypes
 import errno
-import fcntl
 import marshal
 import os
-import resource
 import select
-import stat
 import sys
 import time
 
+from .child import StartFailure, adopt_orphans, start, start_time
+from .logs import cut_log, open_log
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from typing import Any, NoReturn
+    from collections.abc import Sequence
+    from typing import Any
 
-PR_SET_PDEATHSIG = 1
-PR_SET_CHILD_SUBREAPER = 36
 IGNORED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGPIPE)
+MESSAGE_LIMIT = 1 << 20
+DESCRIPTOR_LIMIT = 253  # the kernel's SCM_MAX_FD
 
 # The children get this long, in seconds, to end by SIGTERM, and then by SIGKILL.
 TERMINATE_GRACE = 0.5
 KILL_GRACE = 1.0
 UNDO_TIMEOUT = 5.0
 
-# A log that passes LOG_LIMIT bytes loses its middle: the first LOG_HEAD and the last
-# LOG_TAIL bytes stay. A child may flood its stderr for ever and must not fill the disk.
-LOG_LIMIT = 8 << 20
-LOG_HEAD = 1 << 20
-LOG_TAIL = 64 << 10
 LOG_INTERVAL = 0.25
-
-MESSAGE_LIMIT = 1 << 20
-DESCRIPTOR_LIMIT = 253  # the kernel's SCM_MAX_FD
-
-libc = ctypes.CDLL(None, use_errno=True)
-
-
-class StartFailure(Exception):
-    """A child could not be started: at which stage, and the system's error number."""
-
-    def __init__(self, stage: str, number: int) -> None:
-        super().__init__(stage, number)
-        self.stage = stage
-        self.number = number
 
 
 class Child:
@@ -82,6 +37,7 @@ class Child:
     def __init__(self, number: int, logs: list[int]) -> None:
         self.number = number
         self.logs = logs
+        self.kept = False
 
 
 class Supervisor:
@@ -91,6 +47,7 @@ class Supervisor:
         self.control = control
         self.children: dict[int, Child] = {}
         self.directories: list[str] = []
+        self.kept_directories: list[str] = []
         self.undo: dict[int, list[str]] = {}
         self.leashed = True
         self.runner_removes = False
@@ -117,7 +74,12 @@ class Supervisor:
             self.poller.unregister(self.runner_pidfd)
         self.end_children()
         if not self.runner_removes:
-            self.remove_directories()
+            _remove(set(self.directories) - set(self.kept_directories))
+        # What was done for the kept ones is undone when the last of them has ended.
+        while any(child.kept for child in self.children.values()):
+            self.wait(LOG_INTERVAL)
+            self.check_logs()
+        _remove(self.kept_directories)
         for argv in reversed(self.undo.values()):
             _run_undo(argv)
 
@@ -158,6 +120,11 @@ class Supervisor:
             for pid, child in self.children.items():
                 if child.number == message["id"]:
                     _signal_group(pid, signal.SIGKILL)
+        elif action == "keep":
+            for child in self.children.values():
+                if child.number == message["id"]:
+                    child.kept = True
+                    self.kept_directories += message["directories"]
         elif action == "remove":
             self.directories.append(message["path"])
         elif action == "undo":
@@ -173,22 +140,29 @@ class Supervisor:
         number = message["id"]
         logs: list[int] = []
         try:
-            for stage in ("stdout", "stderr"):
-                if stage == "stdout" or message["stderr"] != message["stdout"]:
-                    logs.append(_open_log(message[stage], stage))
+            self.open_logs(message, logs)
             if len(sockets) != len(message["numbers"]):  # the kernel cut them off
                 raise StartFailure("descriptors", errno.EMFILE)
             wanted = zip(message["numbers"], sockets, strict=True)
             inherited = {1: logs[0], 2: logs[-1], **dict(wanted)}
-            pid = _start(message, inherited)
+            pid = start(message, inherited)
         except StartFailure as failure:
             _close(logs)
             self.send({"failed": number, "stage": failure.stage, "errno": failure.number})
             return
         self.children[pid] = Child(number, logs)
         pidfd = os.pidfd_open(pid)
-        self.send({"started": number, "pid": pid, "start_time": _start_time(pid)}, [pidfd])
+        self.send({"started": number, "pid": pid, "start_time": start_time(pid)}, [pidfd])
         os.close(pidfd)
+
+    def open_logs(self, message: dict[str, Any], logs: list[int]) -> None:
+        """Open a child's logs, one file once, and put them into `logs`."""
+        for stage in ("stdout", "stderr"):
+            if stage == "stdout" or message["stderr"] != message["stdout"]:
+                try:
+                    logs.append(open_log(message[stage]))
+                except OSError as error:
+                    raise StartFailure(stage, error.errno or errno.EIO) from error
 
     def send(self, message: dict[str, Any], descriptors: Sequence[int] = ()) -> None:
         """Tell the runner, if it is still there."""
@@ -214,7 +188,7 @@ class Supervisor:
                 self.send({"exited": child.number, "code": os.waitstatus_to_exitcode(status)})
 
     def end_children(self) -> None:
-        """End all children, gently first, and whatever they left to us."""
+        """End the children that are not kept, gently first, and whatever they left to us."""
         for pid in self.all_children():
             _signal_group(pid, signal.SIGTERM)
             _signal_group(pid, signal.SIGCONT)
@@ -231,12 +205,14 @@ class Supervisor:
             self.wait(left)
 
     def all_children(self) -> list[int]:
-        """Return the children, with those of others that came to us."""
+        """Return the children that are not kept, with those of others that came to us."""
         try:
             with open(f"/proc/self/task/{os.getpid()}/children", encoding="ascii") as children:
-                return [int(pid) for pid in children.read().split()]
-        except FileNotFoundError:  # a kernel without CONFIG_PROC_CHILDREN
-            return list(self.children)
+                found = [int(pid) for pid in children.read().split()]
+        except OSError:  # a kernel without CONFIG_PROC_CHILDREN
+            found = list(self.children)
+        kept = {pid for pid, child in self.children.items() if child.kept}
+        return [pid for pid in found if pid not in kept]
 
     def check_logs(self) -> None:
         """Cut the logs that have grown too long."""
@@ -245,14 +221,18 @@ class Supervisor:
         self.next_log_check = time.monotonic() + LOG_INTERVAL
         for child in self.children.values():
             for log in child.logs:
-                _cut_log(log)
+                try:
+                    cut_log(log)
+                except OSError:
+                    continue  # its disk is full, or gone
 
-    def remove_directories(self) -> None:
-        """Remove what the runner could not remove any more."""
-        import shutil  # slow to import, and seldom needed
 
-        for path in self.directories:
-            shutil.rmtree(path, ignore_errors=True)
+def _remove(directories: Iterable[str]) -> None:
+    """Remove what the runner could not remove any more."""
+    import shutil  # slow to import, and seldom needed
+
+    for path in directories:
+        shutil.rmtree(path, ignore_errors=True)
 
 
 def _receive_packet(control: socket.socket) -> tuple[bytes, list[int]]:
@@ -261,103 +241,6 @@ def _receive_packet(control: socket.socket) -> tuple[bytes, list[int]]:
     room = socket.CMSG_SPACE(4 * DESCRIPTOR_LIMIT)
     data, ancillary, _, _ = control.recvmsg(MESSAGE_LIMIT, room, flags)
     return data, [fd for _, _, raw in ancillary for fd in memoryview(raw).cast("i")]
-
-
-def _start(message: dict[str, Any], inherited: Mapping[int, int]) -> int:
-    """Fork and execute; return the process id once the program runs."""
-    parent = os.getpid()
-    try:
-        report, child_report = os.pipe()
-        pid = os.fork()
-    except OSError as error:
-        raise StartFailure("fork", error.errno or errno.EAGAIN) from error
-    if pid == 0:
-        _become(message, inherited, child_report, parent)
-    os.close(child_report)
-    text = os.read(report, 100).decode()
-    os.close(report)
-    if text:
-        os.waitpid(pid, 0)
-        stage, _, number = text.partition(" ")
-        raise StartFailure(stage, int(number))
-    return pid
-
-
-def _become(
-    message: dict[str, Any], inherited: Mapping[int, int], report: int, parent: int
-) -> NoReturn:
-    """Turn this forked process into the program; report the stage that failed."""
-    stage = "setup"
-    try:
-        os.setsid()
-        libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-        if os.getppid() != parent:
-            os._exit(127)
-        _restore_signals()
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-        stage = "directory"
-        os.chdir(message["directory"])
-        stage = "descriptors"
-        null = os.open(os.devnull, os.O_RDONLY)
-        report = _place({0: null, **inherited}, report)
-        stage = "execute"
-        argv = message["argv"]
-        os.execvpe(argv[0], argv, message["environment"])
-    except BaseException as error:
-        number = getattr(error, "errno", None) or errno.EINVAL
-        os.write(report, f"{stage} {number}".encode())
-    finally:
-        os._exit(127)
-
-
-def _place(wanted: Mapping[int, int], report: int) -> int:
-    """Put descriptors under their wanted numbers; the others close at execution.
-
-    All are moved above the wanted numbers first, so that none is overwritten before it
-    was placed. Return the new number of `report`.
-    """
-    floor = max(wanted) + 1
-    moved = {
-        number: fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, floor)
-        for number, descriptor in wanted.items()
-    }
-    report = fcntl.fcntl(report, fcntl.F_DUPFD_CLOEXEC, floor)
-    for number, descriptor in moved.items():
-        os.dup2(descriptor, number)
-    return report
-
-
-def _restore_signals() -> None:
-    signal.set_wakeup_fd(-1)
-    for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
-        signal.signal(number, signal.SIG_DFL)
-    signal.pthread_sigmask(signal.SIG_SETMASK, ())
-
-
-def _open_log(path: str, stage: str) -> int:
-    """Open a log for appending; nothing but a regular file or a device such as /dev/null."""
-    flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY
-    try:
-        log = os.open(path, flags, 0o600)
-    except OSError as error:
-        raise StartFailure(stage, error.errno or errno.EIO) from error
-    mode = os.fstat(log).st_mode
-    if not (stat.S_ISREG(mode) or stat.S_ISCHR(mode)):
-        os.close(log)
-        raise StartFailure(stage, errno.EINVAL)
-    os.set_blocking(log, True)
-    return log
-
-
-def _cut_log(log: int) -> None:
-    """Take the middle out of a long log. Its writers append, so they go on after it."""
-    status = os.fstat(log)
-    if not stat.S_ISREG(status.st_mode) or status.st_size <= LOG_LIMIT:
-        return
-    tail = os.pread(log, LOG_TAIL, status.st_size - LOG_TAIL)
-    dropped = status.st_size - LOG_HEAD - LOG_TAIL
-    os.ftruncate(log, LOG_HEAD)
-    os.write(log, f"\n[... {dropped} bytes were dropped here ...]\n".encode() + tail)
 
 
 def _wake_on_child_exit() -> int:
@@ -397,12 +280,6 @@ def _run_undo(argv: list[str]) -> None:
         return
 
 
-def _start_time(pid: int) -> int:
-    """Return field 22 of /proc/PID/stat; the name before it may hold any character."""
-    with open(f"/proc/{pid}/stat", "rb") as status:
-        return int(status.read().rpartition(b")")[2].split()[19])
-
-
 def _close(descriptors: list[int]) -> None:
     for descriptor in descriptors:
         os.close(descriptor)
@@ -414,7 +291,6 @@ def main() -> None:
         signal.signal(number, signal.SIG_IGN)
     control = socket.socket(fileno=int(sys.argv[1]))
     os.set_inheritable(control.fileno(), False)
-    # What the children leave behind comes to us and ends with the leash too.
-    libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    adopt_orphans()
     os.umask(0o077)
     Supervisor(control, int(sys.argv[2])).serve()
