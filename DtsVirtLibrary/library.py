@@ -18,6 +18,7 @@ from .keywords.monitor import MonitorKeywords
 from .keywords.network import NetworkKeywords
 from .keywords.power import PowerKeywords
 from .keywords.settings import ClosingScope, Settings
+from .keywords.types import documented
 from .spec import Accelerator
 from .version import VERSION
 
@@ -58,8 +59,8 @@ class DtsVirtLibrary(DynamicCore):  # type: ignore[misc] # robotlibcore is not t
     = When VMs are stopped =
 
     A VM that a test started is stopped at the end of the test, one that a suite setup
-    started at the end of the suite. The import argument ``closing`` changes that. QEMU
-    never outlives the run, however the run ended.
+    started at the end of the suite. The import argument ``closing`` changes that. Unless it
+    is ``KEEP``, QEMU never outlives the run, however the run ended.
 
     = What is kept =
 
@@ -72,6 +73,7 @@ class DtsVirtLibrary(DynamicCore):  # type: ignore[misc] # robotlibcore is not t
     ROBOT_LIBRARY_VERSION = VERSION
     ROBOT_LIBRARY_DOC_FORMAT = "ROBOT"
     ROBOT_LISTENER_API_VERSION = 3
+    ROBOT_LIBRARY_CONVERTERS = documented()
 
     def __init__(
         self,

@@ -13,7 +13,7 @@ from DtsVirtLibrary.errors import SshError
 from DtsVirtLibrary.loop import LoopThread
 
 from .scopes import Scopes
-from .settings import Settings
+from .settings import ClosingScope, Settings
 from .suite import output_directory
 
 if TYPE_CHECKING:
@@ -111,6 +111,11 @@ class LibraryContext:
         machine.logged_in(specification.login.user)
         return machine.session
 
+    def keep(self, machine: Machine) -> None:
+        """Let a VM that came up outlive the run, if the import asked for it."""
+        if self.settings.closing is ClosingScope.KEEP:
+            self.run(machine.keep())
+
     def leave_scope(self) -> None:
         """A test or suite ended: stop what belongs to it."""
         depth = self.scopes.depth
@@ -135,5 +140,16 @@ class LibraryContext:
         if parts is not None:
             if self._sessions is not None:
                 self._sessions.close_all()
-            self.run(parts.close())
+            keep = self.settings.closing is ClosingScope.KEEP
+            for machine in parts.registry.running() if keep else ():
+                logger.console(_kept(machine))
+            self.run(parts.close(keep_vms=keep))
         self.loop.close()
+
+
+def _kept(machine: Machine) -> str:
+    """Say what is left running, how to reach it and how to end it."""
+    info = machine.info()
+    session = info.session
+    ssh = f", SSH on {session.host}:{session.port}" if session and session.port else ""
+    return f"VM '{machine.name}' was kept: process {info.pid}{ssh}. End it with: kill {info.pid}"

@@ -112,6 +112,7 @@ class LifecycleKeywords:
         try:
             session = context.run(machine.start(wait_for, self._start_seconds(machine, timeout)))
             context.scopes.started(vm)
+            context.keep(machine)
             if wait_for is Readiness.SSH and session.port is not None:
                 session = self._log_in_or_give_up(machine)
         except BaseException as error:
