@@ -69,5 +69,5 @@ def assemble(
         QemuSettings(settings.qemu, settings.accelerator),
         guest_files,
     )
-    registry = Registry(MachineContext(hypervisor, ArtifactStore(host, artifacts), seed))
+    registry = Registry(MachineContext(hypervisor, host, ArtifactStore(host, artifacts), seed))
     return Parts(host, host, hypervisor, registry, Configs(host), HostResources(host))

@@ -6,6 +6,7 @@ which are checked against the one table and become a :class:`VmSpec`.
 
 from DtsVirtLibrary.config.addresses import parse_bdf, parse_mac
 from DtsVirtLibrary.config.build import build_spec, qemu_candidates
+from DtsVirtLibrary.config.build_networks import build_card
 from DtsVirtLibrary.config.check import check_entry, check_parameters
 from DtsVirtLibrary.config.entries import Entry, Parameters
 from DtsVirtLibrary.config.files import ConfigFile, load_file
@@ -18,6 +19,7 @@ __all__ = [
     "ConfigFile",
     "Entry",
     "Parameters",
+    "build_card",
     "build_spec",
     "check_entry",
     "check_parameters",

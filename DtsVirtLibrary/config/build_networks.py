@@ -47,6 +47,12 @@ def build_networks(
     return tuple(_with_id(nic, identifiers) for nic in nics)
 
 
+def build_card(card: Checked, back_end: Checked) -> Nic:
+    """Return one more card beside those that there are, with its back end."""
+    (nic,) = _pair([card, back_end], complete=True)
+    return nic
+
+
 def tap_interface(name: str | None, entry: Checked) -> str | None:
     """Return the name of a tap interface, None if the library is to name it."""
     return None if name is None else _interface(name, entry)

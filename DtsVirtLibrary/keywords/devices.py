@@ -49,19 +49,30 @@ class DeviceKeywords:
 
     @keyword(name="Add VM Net", tags=("VM", "Config"))
     def add_vm_net(self, vm: str, /, **options: Any) -> str:
-        """Adds one entry of the parameter ``net`` to a VM that does not run.
+        """Adds a network card with its back end and returns its id; plugs it in if the VM runs.
 
-        ``type`` is ``nic``, ``user``, ``tap`` or ``bridge``; a card and its back end are
-        two entries with the same ``opt_vlan``. They stand beside the control card, by which
-        the guest is reached over SSH, unless one of them brings a user network: then its
-        card is the control card. Returns the card's id once both are there.
+        ``type`` is the back end: ``user``, ``tap`` or ``bridge``. Its options and those of
+        the card, ``opt_model`` for example, stand side by side.
+
+        | `Add VM Net` | vm0 | type=bridge | opt_br=br0 | opt_model=virtio |
+
+        A VM that does not run also takes them one by one, as entries of the parameter
+        ``net``, paired by the same ``opt_vlan``. The id is returned once both are there.
 
         | `Add VM Net` | vm0 | type=nic | opt_vlan=1 | opt_model=virtio |
         | `Add VM Net` | vm0 | type=tap | opt_vlan=1 | opt_br=br0 |
-        """
-        from DtsVirtLibrary.vm.changes import add_entry
 
-        return add_entry(self._context.machine(vm), "net", options)
+        The card stands beside the control card, by which the guest is reached over SSH. But
+        if a user network is added before the start, its card is the control card.
+        """
+        from DtsVirtLibrary.vm.networks import add_net, plug_net
+
+        machine = self._context.machine(vm)
+        if not machine.started:
+            return add_net(machine, options)
+        card = self._context.run(plug_net(machine, options))
+        logger.info(f"VM '{vm}': network card '{card}' was plugged in.")
+        return card
 
     @keyword(name="Add VM Disk", tags=("VM", "Config"))
     def add_vm_disk(self, vm: str, file: str, /, **options: Any) -> str:

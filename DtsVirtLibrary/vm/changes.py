@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import count
 from typing import Any
@@ -28,7 +28,7 @@ def set_parameter(machine: Machine, parameter: str, value: Any, options: Mapping
         )
     parameters = machine.parameters.copy()
     chosen = dict(options) if value is None else value
-    parameters.set(parameter, entries_from_value(parameter, chosen, _origin(machine)))
+    parameters.set(parameter, entries_from_value(parameter, chosen, origin_of(machine)))
     machine.change(parameters)
 
 
@@ -42,7 +42,17 @@ def add_entry(machine: Machine, parameter: str, options: Mapping[str, Any]) -> s
     added = _new_devices(before, draft(machine.name, _extended(machine, parameter, options)))
     if any(isinstance(device, OtherDevice) and not device.id for device in added):
         options = {**options, "opt_id": _free_id(before)}
-    parameters = _extended(machine, parameter, options)
+    return add_entries(machine, parameter, [options])
+
+
+def add_entries(machine: Machine, parameter: str, entries: Sequence[Mapping[str, Any]]) -> str:
+    """Add entries that belong together; return the new device's id, if any.
+
+    :raises ConfigError: an option is wrong.
+    :raises VmStateError: the VM runs.
+    """
+    before = draft(machine.name, machine.parameters)
+    parameters = _extended(machine, parameter, *entries)
     machine.change(parameters)
     added = _new_devices(before, draft(machine.name, parameters))
     return added[-1].id or "" if added else ""
@@ -51,9 +61,21 @@ def add_entry(machine: Machine, parameter: str, options: Mapping[str, Any]) -> s
 async def plug(machine: Machine, parameter: str, options: Mapping[str, Any]) -> str:
     """Plug what the entry describes into the running VM and return its id.
 
-    :raises ConfigError: an option is wrong.
+    :raises ConfigError: an option is wrong, or another VM of the run has the same.
     """
-    device = _described(machine, parameter, options)
+    return await plug_device(machine, _described(machine, parameter, options))
+
+
+async def plug_device(machine: Machine, device: Device | Disk) -> str:
+    """Plug a device into the running VM and return its id.
+
+    :raises DtsVirtError: another VM of the run has what it needs; see :mod:`.conflicts`.
+    """
+    alone = VmSpec(machine.name)
+    if isinstance(device, Disk):
+        await machine.check_conflicts(replace(alone, disks=(device,)))
+    else:
+        await machine.check_conflicts(replace(alone, devices=(device,)))
     return await machine.use("Add VM Device", lambda instance: instance.plug(device))
 
 
@@ -70,9 +92,9 @@ def _described(machine: Machine, parameter: str, options: Mapping[str, Any]) -> 
     return device if named else replace(device, id=None)
 
 
-def _extended(machine: Machine, parameter: str, options: Mapping[str, Any]) -> Parameters:
+def _extended(machine: Machine, parameter: str, *entries: Mapping[str, Any]) -> Parameters:
     parameters = machine.parameters.copy()
-    for entry in entries_from_value(parameter, dict(options), _origin(machine)):
+    for entry in entries_from_value(parameter, list(map(dict, entries)), origin_of(machine)):
         parameters.add(parameter, entry)
     return parameters
 
@@ -94,5 +116,6 @@ def _free_id(spec: VmSpec) -> str:
     return next(name for name in (f"device{n}" for n in count()) if name not in taken)
 
 
-def _origin(machine: Machine) -> Origin:
+def origin_of(machine: Machine) -> Origin:
+    """Return where that comes from which a keyword gives to a VM."""
     return Origin(f"VM '{machine.name}'")

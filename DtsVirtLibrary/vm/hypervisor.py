@@ -49,6 +49,10 @@ class Instance(Protocol):
     """One started VM process."""
 
     @property
+    def spec(self) -> VmSpec:
+        """What it is made of now, with what was plugged in."""
+
+    @property
     def argv(self) -> Sequence[str]:
         """The command line that was started."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shlex
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
@@ -16,12 +16,13 @@ from DtsVirtLibrary.errors import (
     VmDied,
     VmStateError,
 )
+from DtsVirtLibrary.host.protocol import Host
 from DtsVirtLibrary.loop import Deadline
 from DtsVirtLibrary.results import GuestSession, Readiness, Stage, StopStage, VmInfo, VmStatus
 from DtsVirtLibrary.spec import VmSpec
 from DtsVirtLibrary.timeline import Timeline
 
-from . import stopping
+from . import conflicts, stopping
 from .addresses import with_mac_addresses
 from .artifacts import ArtifactStore, StartArtifacts
 from .ending import Ended, Ending, describe_ending, unless_ended
@@ -35,10 +36,12 @@ T = TypeVar("T")
 class MachineContext:
     """What all VMs of a run share.
 
+    :ivar host: the machine that the VMs run on.
     :ivar seed: makes the MAC addresses of this run differ from those of another.
     """
 
     hypervisor: Hypervisor
+    host: Host
     artifacts: ArtifactStore
     seed: str
 
@@ -47,9 +50,17 @@ class Machine:
     """A VM: what it shall be, and the process that it currently is.
 
     All coroutines run on the library's loop.
+
+    :param running: tells what the VMs of the run are that have a process now.
     """
 
-    def __init__(self, name: str, parameters: Parameters, context: MachineContext) -> None:
+    def __init__(
+        self,
+        name: str,
+        parameters: Parameters,
+        context: MachineContext,
+        running: Callable[[], Sequence[VmSpec]] = tuple,
+    ) -> None:
         draft(name, parameters)
         self.name = name
         self.parameters = parameters
@@ -59,6 +70,7 @@ class Machine:
         self.timeline = Timeline()
         self.notes: list[str] = []
         self._context = context
+        self._running = running
         self._instance: Instance | None = None
         self._watch: asyncio.Task[None] | None = None
         self._ending: Ending | None = None
@@ -68,6 +80,11 @@ class Machine:
     def started(self) -> bool:
         """Whether there is a process."""
         return self._instance is not None
+
+    @property
+    def present(self) -> VmSpec | None:
+        """What the process is made of now, what was plugged in included; None without one."""
+        return self._instance.spec if self._instance is not None else None
 
     def info(self) -> VmInfo:
         """Return what is known of the VM now."""
@@ -130,6 +147,7 @@ class Machine:
     async def _come_up(
         self, spec: VmSpec, readiness: Readiness, deadline: Deadline, artifacts: StartArtifacts
     ) -> GuestSession:
+        await self.check_conflicts(spec)
         instance = await self._context.hypervisor.launch(spec, deadline, self.timeline)
         self._instance = instance
         self._watch = asyncio.create_task(self._watch_end(instance, artifacts))
@@ -146,6 +164,10 @@ class Machine:
             raise self._ended_error("Start VM")
         self.status = VmStatus.RUNNING
         return session
+
+    async def check_conflicts(self, spec: VmSpec) -> None:
+        """Refuse what another VM of the run has; see :func:`.conflicts.check`."""
+        await conflicts.check(self._context.host, spec, self._running())
 
     def logged_in(self, user: str) -> None:
         """Note that the session has a login now."""

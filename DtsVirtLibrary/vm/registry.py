@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from DtsVirtLibrary.config import Parameters, validate_name
 from DtsVirtLibrary.errors import ConfigError, nearest
 from DtsVirtLibrary.results import StopStage, VmStatus
+from DtsVirtLibrary.spec import VmSpec
 
 from .machine import Machine, MachineContext
 
@@ -37,7 +38,7 @@ class Registry:
                 f"There is a VM '{name}' already; it is {holder.status.value}. "
                 "Stop it first ('Stop VM'), or take another name."
             )
-        machine = Machine(name, parameters, self._context)
+        machine = Machine(name, parameters, self._context, self._specifications)
         self._machines[name] = machine
         return machine
 
@@ -62,6 +63,9 @@ class Registry:
     def running(self) -> list[Machine]:
         """Return the VMs that have a process, in the order of their creation."""
         return [machine for machine in self._machines.values() if machine.started]
+
+    def _specifications(self) -> list[VmSpec]:
+        return [spec for machine in self if (spec := machine.present) is not None]
 
     async def stop(self, machines: Iterable[Machine], guest_seconds: float) -> dict[str, StopStage]:
         """Stop VMs side by side and return the stage that worked for each.

@@ -30,7 +30,8 @@ async def hypervisor() -> FakeHypervisor:
 
 @pytest.fixture
 async def context(hypervisor: FakeHypervisor, tmp_path: Path) -> MachineContext:
-    return MachineContext(hypervisor, ArtifactStore(LocalHost(), tmp_path / "vms"), "a seed")
+    host = LocalHost()
+    return MachineContext(hypervisor, host, ArtifactStore(host, tmp_path / "vms"), "a seed")
 
 
 @pytest.fixture

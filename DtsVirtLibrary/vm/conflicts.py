@@ -1,0 +1,132 @@
+"""What two VMs of one run cannot both have: an image, a MAC address, a display, a port.
+
+QEMU refuses some of it late and in its own words, and two cards with one MAC address not
+at all: they just lose each other's packets.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from DtsVirtLibrary.errors import ConfigError, DtsVirtError, HostError, ImageInUse, PortInUse
+from DtsVirtLibrary.host.protocol import Host
+from DtsVirtLibrary.spec import HostPciDevice, Nic, Origin, UserBackend, VmSpec
+
+
+@dataclass(frozen=True)
+class _Claim:
+    """Something that one VM alone can have.
+
+    :ivar what: it in words: ``VNC display 1``.
+    :ivar remedy: what to do if another VM has it.
+    """
+
+    what: str
+    remedy: str
+    error: type[DtsVirtError]
+    origin: Origin | None
+
+
+@dataclass(frozen=True)
+class _Image:
+    """An image that a VM opens; the base of a throw-away overlay is only read."""
+
+    vm: str
+    what: str
+    file: str
+    real_path: str
+    writes: bool
+    origin: Origin | None
+
+
+async def check(host: Host, spec: VmSpec, others: Sequence[VmSpec]) -> None:
+    """Refuse a VM that needs what another one of this run has.
+
+    :param others: the VMs that run, as they are now. For a device that is plugged in, `spec`
+        has that alone, and its own VM is among the others.
+    :raises ConfigError: a MAC address is taken.
+    :raises PortInUse: a VNC display or a forwarded port is taken.
+    :raises ImageInUse: an image is open elsewhere, and one of the two writes to it.
+    :raises HostError: a PCI function of the host is passed through elsewhere.
+    """
+    for other in others:
+        if other.name != spec.name:
+            _check_claims(spec, other)
+    await _check_images(host, spec, others)
+
+
+def _check_claims(spec: VmSpec, other: VmSpec) -> None:
+    taken = {claim.what for claim in _claims(other)}
+    for claim in _claims(spec):
+        if claim.what in taken:
+            raise claim.error(
+                f"{_where(spec.name, claim.origin)}: {claim.what} is that of VM '{other.name}', "
+                f"which runs. {claim.remedy}, or stop '{other.name}' first."
+            )
+
+
+def _claims(spec: VmSpec) -> Iterator[_Claim]:
+    for device in spec.devices:
+        if isinstance(device, Nic):
+            yield from _claims_of_card(device)
+        elif isinstance(device, HostPciDevice):
+            what, remedy = f"PCI function {device.host} of the host", "Pass another one through"
+            yield _Claim(what, remedy, HostError, device.origin)
+    if spec.vnc is not None and spec.vnc.display is not None:
+        remedy = "Give another displayNum, or vnc=auto=yes for a free one"
+        yield _Claim(f"VNC display {spec.vnc.display}", remedy, PortInUse, spec.vnc.origin)
+
+
+def _claims_of_card(nic: Nic) -> Iterator[_Claim]:
+    if nic.mac is not None:
+        remedy = "Give the card another, or none to have one derived"
+        yield _Claim(f"MAC address {nic.mac.lower()}", remedy, ConfigError, nic.origin)
+    if isinstance(nic.backend, UserBackend):
+        for forward in nic.backend.forwards:
+            if forward.host_port:
+                what = f"{forward.protocol} port {forward.host_port} of the host"
+                remedy = "Forward another, or port 0 for a free one"
+                yield _Claim(what, remedy, PortInUse, nic.backend.origin or nic.origin)
+
+
+async def _check_images(host: Host, spec: VmSpec, others: Sequence[VmSpec]) -> None:
+    theirs = [image for other in others for image in await _images(host, other)]
+    for mine in await _images(host, spec):
+        for other in theirs:
+            if mine.real_path == other.real_path and (mine.writes or other.writes):
+                raise ImageInUse(_shared_image(mine, other))
+        theirs.append(mine)
+
+
+async def _images(host: Host, spec: VmSpec) -> list[_Image]:
+    opened = [
+        ("disk image", disk.file, disk.media != "cdrom" and not disk.overlay, disk.origin)
+        for disk in spec.disks
+    ]
+    # The firmware's code is only read; the variables after it are written.
+    opened += [
+        ("flash file", path, number > 0, spec.boot.origin)
+        for number, path in enumerate(spec.boot.pflash)
+    ]
+    return [
+        _Image(spec.name, what, file, await host.real_path(file), writes, origin)
+        for what, file, writes, origin in opened
+    ]
+
+
+def _shared_image(mine: _Image, other: _Image) -> str:
+    where = f"{_where(mine.vm, mine.origin)}: {mine.what} '{mine.file}'"
+    if mine.vm == other.vm:
+        first = f" (the first: {other.origin})" if other.origin and other.origin.line else ""
+        return f"{where} is given twice{first}. One image is one disk; copy it for a second one."
+    does = "writes to it" if other.writes else "reads it as it was"
+    overlay = " with overlay=yes for both VMs neither writes to it;" * (mine.what == "disk image")
+    return (
+        f"{where} is in use by VM '{other.vm}', which {does}. Take another image or a copy;"
+        f"{overlay} or stop '{other.vm}' first."
+    )
+
+
+def _where(vm: str, origin: Origin | None) -> str:
+    return f"{origin}: VM '{vm}'" if origin and origin.line else f"VM '{vm}'"
