@@ -17,6 +17,7 @@ from pathlib import Path
 
 from DtsVirtLibrary.errors import Evidence, SecurityError
 from DtsVirtLibrary.host.failures import file_failure, user_name
+from DtsVirtLibrary.host.files import write_bytes
 from DtsVirtLibrary.host.identity import own_identity
 from DtsVirtLibrary.host.protocol import ProcessIdentity
 
@@ -38,11 +39,6 @@ class Owner:
     pid_namespace: str
 
 
-def own_mark() -> Owner:
-    """Return this process as an owner."""
-    return Owner(own_identity(), os.uname().nodename, os.readlink("/proc/self/ns/pid"))
-
-
 def new_path(purpose: str) -> str:
     """Return the path for a new private directory, which is not made yet.
 
@@ -60,11 +56,18 @@ def make(path: str) -> None:
     try:
         os.mkdir(path, 0o700)
         os.chmod(path, 0o700)  # a default ACL or an odd umask may have changed it
-        mark = Path(path, MARK)
-        mark.touch(0o600)
-        mark.write_text(json.dumps(asdict(own_mark())), encoding="utf-8")
     except OSError as error:
         raise file_failure("make the private directory", path, error) from error
+    mark(path, own_identity())
+
+
+def mark(path: str, owner: ProcessIdentity) -> None:
+    """Say whose a private directory is.
+
+    :raises HostError: the mark cannot be written.
+    """
+    text = json.dumps(asdict(_owner(owner)))
+    write_bytes(Path(path, MARK), text.encode(), 0o600)
 
 
 def read_mark(path: str) -> Owner | None:
@@ -75,6 +78,11 @@ def read_mark(path: str) -> Owner | None:
         return Owner(identity, **content)
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return None
+
+
+def own_mark() -> Owner:
+    """Return this process as an owner."""
+    return _owner(own_identity())
 
 
 def base_directory() -> str:
@@ -100,6 +108,10 @@ def base_directories() -> list[str]:
     candidates = [path for path in _runtime_directories() if _is_ours_alone(path)]
     temporary = [os.path.realpath(os.environ.get("TMPDIR") or "/tmp"), os.path.realpath("/tmp")]
     return list(dict.fromkeys([*candidates, *temporary]))
+
+
+def _owner(identity: ProcessIdentity) -> Owner:
+    return Owner(identity, os.uname().nodename, os.readlink("/proc/self/ns/pid"))
 
 
 def _runtime_directories() -> list[str]:

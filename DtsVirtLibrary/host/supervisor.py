@@ -13,10 +13,12 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from DtsVirtLibrary.errors import CleanupError, CommandError, Evidence, HostError, describe_exit
+from DtsVirtLibrary.host import private
 from DtsVirtLibrary.host.failures import output_facts, start_failure
 from DtsVirtLibrary.host.identity import boot_id
 from DtsVirtLibrary.host.protocol import HostPath, ProcessIdentity, Spawn
@@ -58,7 +60,9 @@ class SupervisedProcess:
     @property
     def exit_code(self) -> int | None:
         """Exit code (negative: signal), None while it runs."""
-        return self._exit.result() if self._exit.done() else None
+        if not self._exit.done() or self._exit.exception() is not None:
+            return None
+        return self._exit.result()
 
     async def wait(self) -> int:
         """Wait until it ends and return its exit code (negative: signal)."""
@@ -75,7 +79,11 @@ class SupervisedProcess:
 
         :raises HostError: the supervisor has ended.
         """
-        self._keep(tuple(os.path.abspath(path) for path in directories))
+        paths = [os.path.abspath(path) for path in directories]
+        self._keep(paths)
+        for path in paths:
+            # They are its own now, or a sweep would take them for those of a dead run.
+            private.mark(path, self.identity)
 
     def finish(self, exit_code: int) -> None:
         """Take note that it ended."""
@@ -83,6 +91,15 @@ class SupervisedProcess:
             self._loop.remove_reader(self._pidfd)
             os.close(self._pidfd)
             self._exit.set_result(exit_code)
+
+    def let_go(self) -> None:
+        """Leave it to itself: its supervisor tells us nothing of it any more."""
+        if not self._exit.done():
+            os.close(self._pidfd)
+            self._exit.set_exception(
+                HostError(f"Process {self.identity.pid} was kept when its host was closed.")
+            )
+            self._exit.exception()  # or asyncio would say that nobody looked at it
 
     def finish_when_killed(self) -> None:
         """Take note of the end that it meets with its supervisor, once it came."""
@@ -103,6 +120,7 @@ class Supervisor:
         self._starting: dict[int, tuple[Spawn, asyncio.Future[SupervisedProcess]]] = {}
         self._processes: dict[int, SupervisedProcess] = {}
         self._kept: set[int] = set()
+        self._closing = False
         self._gone = asyncio.Event()
         # What it says before it ends in an error; no pipe, which it could block on.
         self._stderr = open(os.memfd_create("supervisor"), "rb")  # noqa: SIM115
@@ -180,10 +198,8 @@ class Supervisor:
 
         :raises CleanupError: a process could not be ended.
         """
-        if self._kept & self._processes.keys():
-            self._let_go()
-            return
         with suppress(HostError):
+            self._closing = True
             self._send({"do": "close"})
         try:
             await asyncio.wait_for(self._gone.wait(), CLOSE_TIMEOUT)
@@ -197,9 +213,10 @@ class Supervisor:
             raise _survivors(self._processes.values())
 
     def _let_go(self) -> None:
-        """Leave the supervisor alone with what is kept; it ends the others now."""
-        for descriptor in (self._control, self._pidfd):
-            self._loop.remove_reader(descriptor)
+        """Leave the supervisor alone with what is kept; the others have ended."""
+        for number in self._kept & self._processes.keys():
+            self._processes.pop(number).let_go()
+        self._loop.remove_reader(self._pidfd)
         self._control.close()
         os.close(self._pidfd)
         self._stderr.close()
@@ -239,6 +256,8 @@ class Supervisor:
                 data = b""
             if not data:
                 self._loop.remove_reader(self._control)
+                if self._closing and self._kept & self._processes.keys():
+                    self._let_go()
                 return
             self._handle(
                 marshal.loads(data), [memoryview(raw).cast("i")[0] for *_, raw in ancillary]
@@ -266,12 +285,13 @@ class Supervisor:
         spawn, started = self._starting.pop(number)
         identity = ProcessIdentity(boot_id(), message["pid"], message["start_time"])
         self._processes[number] = SupervisedProcess(
-            spawn.argv, identity, pidfd, lambda directories: self._keep(number, directories)
+            spawn.argv, identity, pidfd, partial(self._keep, number)
         )
         started.set_result(self._processes[number])
 
     def _end(self) -> None:
         """Take note that the supervisor ended; its children were killed with it."""
+        self._closing = False
         self._receive()
         self._loop.remove_reader(self._control)
         self._loop.remove_reader(self._pidfd)

@@ -31,6 +31,11 @@ async def within(awaitable: Awaitable[T]) -> T:
     return await asyncio.wait_for(awaitable, DEADLINE)
 
 
+async def swept(host: LocalHost, base: Path) -> list[str]:
+    """Sweep, and return what was removed of ours; others may have left something too."""
+    return [path for path in await host.sweep() if path.startswith(f"{base}/")]
+
+
 def supervisor_pid(host: LocalHost) -> int:
     """Return the process id of the supervisor that stands by."""
     assert host._supervisor is not None

@@ -7,7 +7,6 @@ import os
 import secrets
 import signal
 import socket
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -16,13 +15,6 @@ from DtsVirtLibrary.errors import CommandError
 from DtsVirtLibrary.host import command
 from DtsVirtLibrary.host.local import LocalHost
 from utest.host.supervised import DEADLINE, processes_with, within
-
-
-@pytest.fixture
-async def host() -> AsyncIterator[LocalHost]:
-    local = LocalHost()
-    yield local
-    await within(local.close())
 
 
 @pytest.fixture

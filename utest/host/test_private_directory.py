@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import tempfile
-from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
@@ -15,23 +13,7 @@ from DtsVirtLibrary.errors import HostError, SecurityError
 from DtsVirtLibrary.host import private
 from DtsVirtLibrary.host.identity import own_identity
 from DtsVirtLibrary.host.local import LocalHost
-from utest.host.supervised import NOBODY, runner, wait_for_end, within
-
-
-@pytest.fixture
-def base() -> Iterator[Path]:
-    """A short directory of our own, as a user's runtime directory is."""
-    path = Path(tempfile.mkdtemp(dir="/tmp"))
-    yield path
-    shutil.rmtree(path)
-
-
-@pytest.fixture
-async def host(base: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[LocalHost]:
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(base))
-    local = LocalHost()
-    yield local
-    await within(local.close())
+from utest.host.supervised import NOBODY, runner, swept, wait_for_end
 
 
 @pytest.fixture
@@ -145,8 +127,7 @@ def left_behind(base: Path) -> Path:
 async def test_sweep_removes_what_dead_runs_left(host: LocalHost, base: Path) -> None:
     (left_behind(base) / "serial.log").touch()
     ours = Path(await host.private_directory("vm0"))
-    removed = await host.sweep()
-    assert [Path(path).parent for path in removed if path.startswith(f"{base}/")] == [base]
+    assert [Path(path).parent for path in await swept(host, base)] == [base]
     assert list(base.iterdir()) == [ours]
 
 
@@ -154,7 +135,7 @@ async def test_sweep_leaves_running_runs_alone(host: LocalHost, base: Path) -> N
     with runner("running") as run:
         directory = Path(run.said()["directory"])
         elsewhere = Path(shutil.move(directory, base))
-        assert await host.sweep() == []
+        assert await swept(host, base) == []
         assert elsewhere.is_dir()
 
 
@@ -164,7 +145,7 @@ LIVING = {"boot_id": own_identity().boot_id, "pid": own_identity().pid}
 
 
 @pytest.mark.parametrize(
-    ("mark", "swept"),
+    ("mark", "dead"),
     [
         ({**MARK, "identity": DEAD}, True),
         ({**MARK, "identity": {**DEAD, "boot_id": "an earlier one"}}, True),
@@ -176,14 +157,14 @@ LIVING = {"boot_id": own_identity().boot_id, "pid": own_identity().pid}
     ],
 )
 async def test_sweep_judges_by_the_mark(
-    host: LocalHost, base: Path, mark: object, swept: bool
+    host: LocalHost, base: Path, mark: object, dead: bool
 ) -> None:
     directory = base / "dtsvirt-vm0-0123456789ab"
     directory.mkdir(0o700)
     (directory / private.MARK).write_text(json.dumps(mark))
     os.utime(directory, (0, 0))
-    assert await host.sweep() == [str(directory)] * swept
-    assert directory.exists() is not swept
+    assert await swept(host, base) == [str(directory)] * dead
+    assert directory.exists() is not dead
 
 
 @pytest.mark.parametrize(
@@ -196,7 +177,7 @@ async def test_sweep_leaves_what_is_not_a_private_directory(
     directory.mkdir()
     directory.chmod(mode)
     (directory / private.MARK).write_text(json.dumps({**MARK, "identity": DEAD}))
-    assert await host.sweep() == []
+    assert await swept(host, base) == []
     assert directory.is_dir()
 
 
@@ -205,7 +186,7 @@ async def test_sweep_follows_no_link(host: LocalHost, base: Path) -> None:
     target.mkdir(0o700)
     (target / private.MARK).write_text(json.dumps({**MARK, "identity": DEAD}))
     (base / "dtsvirt-vm0-0123456789ab").symlink_to("target")
-    assert await host.sweep() == []
+    assert await swept(host, base) == []
     assert target.is_dir()
 
 

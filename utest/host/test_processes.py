@@ -9,7 +9,6 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -31,13 +30,6 @@ def is_open(number):
     return True
 print([number for number in range(1024) if is_open(number)])
 """
-
-
-@pytest.fixture
-async def host() -> AsyncIterator[LocalHost]:
-    local = LocalHost()
-    yield local
-    await within(local.close())
 
 
 async def output_of(host: LocalHost, argv: list[str], log: Path, **more: object) -> str:

@@ -6,7 +6,6 @@ import asyncio
 import os
 import signal
 import socket
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -15,16 +14,9 @@ from DtsVirtLibrary.errors import CleanupError, CommandError, HostError
 from DtsVirtLibrary.host import supervisor
 from DtsVirtLibrary.host.local import LocalHost
 from DtsVirtLibrary.host.protocol import Spawn
-from utest.host.supervised import QUIET, children_of, supervisor_pid, wait_for_end, within
+from utest.host.supervised import QUIET, children_of, supervisor_pid, swept, wait_for_end, within
 
 SLEEP = Spawn(["sleep", "1000"], QUIET, QUIET)
-
-
-@pytest.fixture
-async def host() -> AsyncIterator[LocalHost]:
-    local = LocalHost()
-    yield local
-    await within(local.close())
 
 
 async def said(ours: socket.socket) -> str:
@@ -186,7 +178,7 @@ async def test_start_that_is_answered_too_late_is_taken_back(
 
 async def test_request_that_is_too_long_is_an_error(host: LocalHost) -> None:
     arguments = [letter * 100_000 for letter in "abcdefghijkl"]
-    with pytest.raises(HostError, match="takes no request 'spawn' of 1200.*: Message too long"):
+    with pytest.raises(HostError, match=r"takes no request 'spawn' of 1200.*: Message too long"):
         await host.spawn(Spawn(["echo", *arguments], QUIET, QUIET))
     assert await within((await host.spawn(Spawn(["true"], QUIET, QUIET))).wait()) == 0
 
@@ -207,21 +199,51 @@ async def test_process_that_cannot_be_ended_is_named(
     process.finish(-signal.SIGTERM)  # type: ignore[attr-defined]
 
 
-async def test_kept_process_outlives_the_runner_and_is_cleaned_up_after(tmp_path: Path) -> None:
-    host = LocalHost()
+async def test_kept_process_outlives_the_runner_and_is_cleaned_up_after(
+    host: LocalHost, base: Path, tmp_path: Path
+) -> None:
     directory = Path(await host.private_directory("kept"))
-    witness = tmp_path / "undone"
-    await host.on_runner_death(["touch", str(witness)])
+    await host.on_runner_death(["touch", str(tmp_path / "undone")])
     kept, other = await host.spawn(SLEEP), await host.spawn(SLEEP)
     await kept.keep([directory])
-    ends = {process: os.pidfd_open(process.identity.pid) for process in (kept, other)}
-    end_of_supervisor = os.pidfd_open(supervisor_pid(host))
+    ends = [os.pidfd_open(pid) for pid in (kept.identity.pid, supervisor_pid(host))]
+    waiting = asyncio.create_task(kept.wait())
     await within(host.close())
-    wait_for_end(ends[other])
+    assert other.exit_code == -signal.SIGTERM
+    assert kept.exit_code is None
+    with pytest.raises(HostError, match=f"Process {kept.identity.pid} was kept"):
+        await within(waiting)
+    assert await swept(host, base) == []
     assert directory.is_dir()
-    assert not witness.exists()
-    signal.pidfd_send_signal(ends[kept], signal.SIGTERM)
-    wait_for_end(ends[kept])
-    wait_for_end(end_of_supervisor)
+    assert not (tmp_path / "undone").exists()
+    signal.pidfd_send_signal(ends[0], signal.SIGTERM)
+    for pidfd in ends:
+        wait_for_end(pidfd)
     assert not directory.exists()
-    assert witness.exists()
+    assert (tmp_path / "undone").exists()
+
+
+async def test_kept_process_that_has_ended_keeps_nothing(host: LocalHost) -> None:
+    directory = Path(await host.private_directory("kept"))
+    kept = await host.spawn(SLEEP)
+    await kept.keep([directory])
+    kept.send_signal(signal.SIGTERM)
+    assert await within(kept.wait()) == -signal.SIGTERM
+    end = os.pidfd_open(supervisor_pid(host))
+    await within(host.close())
+    wait_for_end(end)
+    assert not directory.exists()
+
+
+async def test_kept_process_ends_with_a_supervisor_that_is_killed(host: LocalHost) -> None:
+    kept = await host.spawn(SLEEP)
+    await kept.keep()
+    os.kill(supervisor_pid(host), signal.SIGKILL)
+    assert await within(kept.wait()) == -signal.SIGKILL
+
+
+async def test_nothing_is_kept_by_a_supervisor_that_has_ended(host: LocalHost) -> None:
+    kept = await host.spawn(SLEEP)
+    await within(host.close())
+    with pytest.raises(HostError, match="takes no request 'keep'"):
+        await kept.keep()

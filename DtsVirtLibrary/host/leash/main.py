@@ -75,13 +75,18 @@ class Supervisor:
         self.end_children()
         if not self.runner_removes:
             _remove(set(self.directories) - set(self.kept_directories))
-        # What was done for the kept ones is undone when the last of them has ended.
+        self.stay_with_the_kept()
+        for argv in reversed(self.undo.values()):
+            _run_undo(argv)
+
+    def stay_with_the_kept(self) -> None:
+        """Wait for the children that outlive the runner; what was done for them is undone then."""
+        if any(child.kept for child in self.children.values()):
+            self.control.close()  # tells a runner that closes: the others have ended
         while any(child.kept for child in self.children.values()):
             self.wait(LOG_INTERVAL)
             self.check_logs()
         _remove(self.kept_directories)
-        for argv in reversed(self.undo.values()):
-            _run_undo(argv)
 
     def wait(self, seconds: float | None) -> None:
         """Handle what happens next, or nothing after `seconds`."""
