@@ -60,6 +60,7 @@ async def examine(host: Host) -> list[Finding]:
         *await package_checks.debian_packages(host),
         *package_checks.python_packages(),
         *await machine_checks.rights(host),
+        *await machine_checks.network(host),
         *await machine_checks.hugepages(host),
         *await machine_checks.space(host),
     ]

@@ -1,4 +1,4 @@
-"""The doctor's look at rights, hugepages and disk space."""
+"""The doctor's look at rights, the loopback interface, hugepages and disk space."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from DtsVirtLibrary.results import HugepagePool
 from .findings import Finding, Status
 
 CAP_NET_ADMIN = 12
+IFF_UP = 1
 MEBIBYTE = 1024 * 1024
 # A start writes logs, sockets and an overlay's first blocks.
 RUNTIME_SPACE = 64 * MEBIBYTE
@@ -70,6 +71,19 @@ async def _iommu(host: Host) -> Finding:
         "Rights", "IOMMU", Status.NOTE, "off or absent, so no PCI device can be passed through",
         "turn VT-d or AMD-Vi on in the firmware and boot with intel_iommu=on or amd_iommu=on",
     )  # fmt: skip
+
+
+async def network(host: Host) -> list[Finding]:
+    """Say whether the loopback interface is up, by which SSH reaches guests."""
+    flags = await host.read_text("/sys/class/net/lo/flags")
+    if int(flags, 16) & IFF_UP:
+        return [Finding("Network", "lo", Status.OK, "up")]
+    return [
+        Finding(
+            "Network", "lo", Status.MISSING, "down, so no guest can be reached by SSH",
+            "as root: ip link set lo up",
+        )
+    ]  # fmt: skip
 
 
 async def hugepages(host: Host) -> list[Finding]:

@@ -59,6 +59,7 @@ class FakeHost:
             "/proc/self/status": ROOT_CAPABILITIES,
             "/proc/meminfo": "MemTotal: 1 kB\nHugepagesize:    2048 kB\n",
             "/proc/mounts": "hugetlbfs /dev/hugepages hugetlbfs rw,pagesize=2M 0 0\n",
+            "/sys/class/net/lo/flags": "0x9\n",
             "/etc/passwd": "root:x:0:0:root:/root:/bin/sh\n",
             **pool_files(POOL, 64, 60),
             **pool_files(NODE_POOL, 64, 60),

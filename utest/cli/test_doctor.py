@@ -190,6 +190,14 @@ async def test_no_iommu_is_a_note(host: FakeHost) -> None:
     assert "intel_iommu=on" in found.remedy
 
 
+async def test_loopback_that_is_down_is_missing_with_the_remedy(host: FakeHost) -> None:
+    host.files["/sys/class/net/lo/flags"] = "0x8\n"
+    found = await findings(host)
+    assert found["Network/lo"].status is Status.MISSING
+    assert found["Network/lo"].remedy == "as root: ip link set lo up"
+    assert ready(found.values())
+
+
 async def test_no_room_in_the_runtime_directory_blocks(host: FakeHost) -> None:
     host.free = 10 * 1024 * 1024
     found = await findings(host)
