@@ -35,6 +35,8 @@ async def initramfs(host: Host, recipe: Recipe, tree: Tree, root: str) -> bytes:
 def skeleton() -> dict[str, Entry]:
     """Return the directories and links that every image has; all programs lie in /bin."""
     return {
+        # Else the kernel leaves / open to all, and DPDK then refuses its plugins.
+        ".": cpio.directory(),
         **{name: cpio.directory() for name in EMPTY_DIRECTORIES},
         "root": cpio.directory(0o700),
         "init": cpio.symlink(BUSYBOX),

@@ -5,14 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib import resources
 from types import MappingProxyType
 
 from DtsVirtLibrary.errors import ConfigError, nearest
 
 # Raised when the builder writes other bytes from the same recipe and the same packages.
-BUILDER_VERSION = 1
+BUILDER_VERSION = 2
 
 # Words for the kernel's command line, besides those that name the VM and its control card.
 GUEST_APPEND = "console=ttyS0 quiet cryptomgr.notests"
@@ -48,6 +48,8 @@ _CONSOLE_AND_AGENT = ("virtio_pci", "virtio_console", "virtio_rng")
 _NETWORK = ("virtio_net", "e1000", "e1000e", "igb", "8139cp", "8139too", "pcnet32", "ne2k_pci")
 _STORAGE = ("virtio_blk", "virtio_scsi", "sd_mod", "sr_mod", "ahci", "ata_piix", "nvme")
 _FILE_SYSTEMS = ("ext4", "isofs", "crc32c_generic")
+_USER_SPACE_DRIVERS = ("uio_pci_generic",)
+_TRAFFIC_CONTROL = ("sch_ingress", "cls_matchall", "act_csum", "act_mirred")
 _MACHINE = ("button", "evdev", "pvpanic_pci", "pvpanic_mmio", "virtio_balloon", "virtio_crypto")
 
 _SHUTDOWN = AddedFile("shutdown.sh", 0o755)
@@ -93,7 +95,43 @@ _DEFAULT = Recipe(
     ),
 )
 
-RECIPES: Mapping[str, Recipe] = MappingProxyType({"default": _DEFAULT})
+# DPDK's libraries carry the number of its binary interface in their names; 23 is Debian 12's.
+_DPDK_ABI = "23"
+_DPDK_LIBRARIES = "usr/lib/x86_64-linux-gnu"
+_DPDK_PLUGINS = f"{_DPDK_LIBRARIES}/dpdk/pmds-{_DPDK_ABI}.0"
+
+
+def _plugin(name: str) -> str:
+    return f"{_DPDK_PLUGINS}/librte_{name}.so.{_DPDK_ABI}.0"
+
+
+# Drivers that testpmd does not load by itself. The others it is linked with; a second copy of
+# one of them here would register itself twice, and DPDK ends then.
+_DPDK_DRIVERS = tuple(_plugin(name) for name in ("net_virtio", "mempool_ring"))
+
+_TESTPMD = replace(
+    _DEFAULT,
+    packages=(
+        *_DEFAULT.packages,
+        "dpdk-dev",
+        "ibverbs-providers",  # testpmd is linked with a library of it
+        "iproute2",
+        f"librte-net-virtio{_DPDK_ABI}",
+        f"librte-mempool-ring{_DPDK_ABI}",
+    ),
+    programs=MappingProxyType(
+        {
+            **_DEFAULT.programs,
+            "bin/dpdk-testpmd": "usr/bin/dpdk-testpmd",
+            # In the place of busybox's, which knows no filters.
+            "bin/tc": "sbin/tc",
+            **{path: path for path in _DPDK_DRIVERS},
+        }
+    ),
+    modules=(*_DEFAULT.modules, *_USER_SPACE_DRIVERS, *_TRAFFIC_CONTROL),
+)
+
+RECIPES: Mapping[str, Recipe] = MappingProxyType({"default": _DEFAULT, "testpmd": _TESTPMD})
 
 
 def recipe_of(flavour: str) -> Recipe:
