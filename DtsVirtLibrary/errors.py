@@ -48,6 +48,11 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any, ClassVar
 
+# What a message shows of the tails, in lines of this many characters.
+MESSAGE_WIDTH = 78
+STDERR_LINES = 8
+SERIAL_LINES = 16
+
 
 @dataclass(frozen=True)
 class Evidence:
@@ -69,8 +74,15 @@ class Evidence:
     artifacts: str | None = None
     facts: Sequence[str] = field(default=())
 
-    def lines(self) -> Iterable[str]:
-        """Yield the evidence for people, a fact a line, empty ones left out."""
+    def lines(self, *, whole: bool = False) -> Iterable[str]:
+        """Yield the evidence for people, a fact a line, empty ones left out.
+
+        Robot Framework takes the middle out of a message that has more than 40 lines of 78
+        characters, so only the ends of the tails are shown, and the command line is left
+        to the artifacts if there are any.
+
+        :param whole: leave nothing out.
+        """
         if self.stage:
             yield f"Stage: {self.stage}"
         if self.waited is not None:
@@ -78,9 +90,9 @@ class Evidence:
         if self.exit_code is not None:
             yield f"Process ended: {describe_exit(self.exit_code)}"
         yield from self.facts
-        yield from _titled("QEMU's stderr, last lines", self.stderr_tail)
-        yield from _titled("Serial console, last lines", self.serial_tail)
-        if self.argv:
+        yield from _titled("QEMU's stderr, last lines", self.stderr_tail, whole, STDERR_LINES)
+        yield from _titled("Serial console, last lines", self.serial_tail, whole, SERIAL_LINES)
+        if self.argv and (whole or not self.artifacts):
             yield f"Command line: {shlex.join(self.argv)}"
         if self.artifacts:
             yield f"Artifacts: {self.artifacts}"
@@ -102,6 +114,10 @@ class DtsVirtError(Exception):
 
     def __str__(self) -> str:
         return "\n".join([self.summary, *self.evidence.lines()])
+
+    def whole_text(self) -> str:
+        """Return the text with all that was found, however long."""
+        return "\n".join([self.summary, *self.evidence.lines(whole=True)])
 
 
 class ConfigError(DtsVirtError):
@@ -244,7 +260,7 @@ def describe_exit(exit_code: int) -> str:
     try:
         name = signal.Signals(-exit_code).name
     except ValueError:
-        name = "unknown signal"
+        name = "unknown"
     return f"signal {name} ({-exit_code})"
 
 
@@ -254,7 +270,20 @@ def nearest(name: str, known: Iterable[Any]) -> str:
     return f" Did you mean '{matches[0]}'?" if matches else ""
 
 
-def _titled(title: str, text: str) -> Iterable[str]:
+def _titled(title: str, text: str, whole: bool, limit: int) -> Iterable[str]:
     if text.strip():
         yield f"{title}:"
-        yield from (f"    {line}" for line in text.rstrip().splitlines())
+        lines = text.rstrip().splitlines()
+        yield from (f"    {line}" for line in (lines if whole else _last(lines, limit)))
+
+
+def _last(lines: Sequence[str], limit: int) -> list[str]:
+    """Return the last lines that fit into `limit` lines of a message, at least one."""
+    shown: list[str] = []
+    used = 0
+    for line in reversed(lines):
+        used += 1 + (len(line) + 4) // MESSAGE_WIDTH
+        if used > limit and shown:
+            break
+        shown.insert(0, line)
+    return shown

@@ -154,7 +154,7 @@ class LifecycleKeywords:
             html=True,
         )
         if isinstance(error, DtsVirtError):
-            logger.debug(str(error))
+            logger.info(error.whole_text())
 
     @keyword(name="Stop VM", tags=("VM",))
     def stop_vm(self, vm: str, *, timeout: timedelta | None = None) -> StopStage:

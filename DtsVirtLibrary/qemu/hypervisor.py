@@ -20,7 +20,7 @@ from .facts import BinaryFacts
 from .hostfacts import HostFacts
 from .identity import identified
 from .instance import QemuInstance
-from .launch import AGENT_DESCRIPTOR, MONITOR_DESCRIPTOR, launch
+from .launch import AGENT_DESCRIPTOR, MONITOR_DESCRIPTOR, Keep, launch
 from .placement import Descriptor, Placement, SocketPath
 from .resources import StartResources, tap_names
 
@@ -75,7 +75,9 @@ class QemuHypervisor:
         line = await self._by_hand(identified(spec))
         return list(line.argv), shell_text(line)
 
-    async def launch(self, spec: VmSpec, deadline: Deadline, timeline: Timeline) -> QemuInstance:
+    async def launch(
+        self, spec: VmSpec, deadline: Deadline, timeline: Timeline, keep: Keep
+    ) -> QemuInstance:
         """Start QEMU and return once its CPUs run; nothing stays behind if that fails.
 
         :raises ConfigError: the specification does not fit the binary or the host.
@@ -108,6 +110,7 @@ class QemuHypervisor:
                 by_hand,
                 deadline,
                 timeline,
+                keep,
             )
         except BaseException:
             await resources.give_back()

@@ -245,18 +245,11 @@ class QemuInstance:
         They are the command line as it was started, the same for pasting into a shell,
         QEMU's stderr, the serial log and the QMP transcript.
         """
-        files = {
-            "command-line.txt": f"{shlex.join(self.argv)}\n".encode(),
-            "command-line.sh": self._by_hand.encode(),
-            "qmp.jsonl": self.monitor.transcript().encode(),
-        }
-        for name, path in (
-            ("stderr.log", self.placement.stderr),
-            ("serial.log", self.placement.serial_log),
-        ):
-            if await self.host.status(path) is not None:
-                files[name] = await self.host.read_bytes(path, offset=-KEPT_BYTES)
-        return files
+        return await collect(self.host, self.placement, self.argv, self._by_hand, self.monitor)
+
+    async def keep(self) -> None:
+        """Let QEMU outlive the runner; its directory is removed when it ends."""
+        await self.process.keep([self.placement.directory])
 
     async def release(self) -> None:
         """Close the channels and give back what the start took. Quiet the second time."""
@@ -278,3 +271,18 @@ async def read_tails(host: Host, placement: Placement) -> tuple[str, str]:
         data = await host.read_bytes(path, offset=-TAIL_BYTES)
         tails.append(printable(data.decode("utf-8", "replace")))
     return tails[0], tails[1]
+
+
+async def collect(
+    host: Host, placement: Placement, argv: Sequence[str], by_hand: str, monitor: Monitor
+) -> Mapping[str, bytes]:
+    """Return the files of a start that are worth keeping, by name."""
+    files = {
+        "command-line.txt": f"{shlex.join(argv)}\n".encode(),
+        "command-line.sh": by_hand.encode(),
+        "qmp.jsonl": monitor.transcript().encode(),
+    }
+    for name, path in (("stderr.log", placement.stderr), ("serial.log", placement.serial_log)):
+        if await host.status(path) is not None:
+            files[name] = await host.read_bytes(path, offset=-KEPT_BYTES)
+    return files

@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 import signal
 import socket
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 
 from DtsVirtLibrary.errors import (
     DtsVirtError,
+    HostError,
     MonitorClosed,
     MonitorTimeout,
     StartError,
@@ -21,11 +24,13 @@ from DtsVirtLibrary.timeline import Timeline
 
 from .agent import Agent
 from .cmdline import CommandLine
-from .instance import QemuInstance, read_tails
+from .instance import QemuInstance, collect, read_tails
 from .monitor import Monitor
 from .pinning import pin
 from .placement import Placement
 from .resources import StartResources
+
+Keep = Callable[[Mapping[str, bytes]], Awaitable[None]]
 
 MONITOR_DESCRIPTOR = 10
 AGENT_DESCRIPTOR = 11
@@ -60,11 +65,12 @@ async def launch(
     by_hand: str,
     deadline: Deadline,
     timeline: Timeline,
+    keep: Keep,
 ) -> QemuInstance:
     """Start QEMU, connect to it and let its CPUs run.
 
     :param by_hand: shell text that starts the same by hand, for the artifacts.
-
+    :param keep: takes the files of a start that failed, also of one that was interrupted.
     :raises StartError: QEMU ended; the text has its exit code and stderr.
     :raises StartTimeout: QEMU did not answer in time; the text says what it may wait for.
     """
@@ -100,6 +106,8 @@ async def launch(
         await _abandon(process, monitor, channels)
         if isinstance(error, DtsVirtError):
             await _explain(error, spec, host, placement, line, process)
+        with suppress(HostError):
+            await keep(await collect(host, placement, line.argv, by_hand, monitor))
         raise
 
 

@@ -7,7 +7,7 @@ All methods are coroutines on the library's loop unless said otherwise.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import Any, Protocol
 
 from DtsVirtLibrary.loop import Deadline
@@ -152,6 +152,9 @@ class Instance(Protocol):
     async def collect(self) -> Mapping[str, bytes]:
         """Return the files worth keeping of this start, by name."""
 
+    async def keep(self) -> None:
+        """Let the process outlive the runner."""
+
     async def release(self) -> None:
         """Close the channels and give back what the start took. Quiet the second time."""
 
@@ -162,10 +165,17 @@ class Hypervisor(Protocol):
     async def command_line(self, spec: VmSpec) -> tuple[Sequence[str], str]:
         """Return the command line as a list and as shell text; nothing is started."""
 
-    async def launch(self, spec: VmSpec, deadline: Deadline, timeline: Timeline) -> Instance:
+    async def launch(
+        self,
+        spec: VmSpec,
+        deadline: Deadline,
+        timeline: Timeline,
+        keep: Callable[[Mapping[str, bytes]], Awaitable[None]],
+    ) -> Instance:
         """Start the VM and return once its CPUs run.
 
-        Whatever fails, nothing stays behind; the error carries what the process said.
+        Whatever fails, nothing stays behind; the error carries what the process said, and
+        `keep` gets the files that are worth keeping.
         """
 
     async def version(self, binary: str | None) -> str:

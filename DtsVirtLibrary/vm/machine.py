@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import shlex
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
@@ -12,7 +12,7 @@ from DtsVirtLibrary.config import Parameters, build_spec
 from DtsVirtLibrary.errors import (
     ConfigError,
     DtsVirtError,
-    Evidence,
+    HostError,
     VmDied,
     VmStateError,
 )
@@ -148,7 +148,9 @@ class Machine:
         self, spec: VmSpec, readiness: Readiness, deadline: Deadline, artifacts: StartArtifacts
     ) -> GuestSession:
         await self.check_conflicts(spec)
-        instance = await self._context.hypervisor.launch(spec, deadline, self.timeline)
+        instance = await self._context.hypervisor.launch(
+            spec, deadline, self.timeline, artifacts.keep
+        )
         self._instance = instance
         self._watch = asyncio.create_task(self._watch_end(instance, artifacts))
         self.notes += instance.notes
@@ -188,8 +190,16 @@ class Machine:
         except DtsVirtError as problem:
             # What came first is the one to report.
             self.notes.append(problem.summary)
-        if isinstance(error, DtsVirtError) and self.artifacts is not None:
-            await self._explain(error, self.artifacts)
+        if self.artifacts is None or not (self.artifacts.kept or self.started):
+            # Nothing was launched, so there is nothing to keep or to explain.
+            self.artifacts = None
+            return
+        files = self._stages_file()
+        if isinstance(error, DtsVirtError):
+            self._explain(error, self.artifacts)
+            files["error.txt"] = f"{error.whole_text()}\n".encode()
+        with suppress(HostError):
+            await self.artifacts.keep(files)
 
     async def _end_abandoned(self) -> None:
         if self._instance is not None:
@@ -198,30 +208,21 @@ class Machine:
             await self._watch
         self.status = VmStatus.STOPPED
 
-    async def _explain(self, error: DtsVirtError, artifacts: StartArtifacts) -> None:
-        """Add to the error what is known of the failed start, and keep it as a file."""
+    def _explain(self, error: DtsVirtError, artifacts: StartArtifacts) -> None:
+        """Add to the error what is known of the failed start."""
         evidence = error.evidence
         found = self._ending.evidence if self._ending else evidence
-        argv = self._instance.argv if self._instance else found.argv
-        if not argv:
-            # Nothing was launched, so there is nothing to keep.
-            self.artifacts = None
-            return
         reached = f"Stages reached: {describe_stages(self.timeline.stages) or 'none'}"
         error.evidence = replace(
             evidence,
             vm=self.name,
             action="Start VM",
-            argv=argv,
+            argv=self._instance.argv if self._instance else found.argv,
             stderr_tail=found.stderr_tail,
             serial_tail=found.serial_tail,
             facts=[*evidence.facts, *self.notes, reached],
             artifacts=str(artifacts.directory),
         )
-        files = {"error.txt": f"{error}\n".encode(), **self._stages_file()}
-        if self._ending is None:
-            files |= _remains(found)
-        await artifacts.keep(files)
 
     def _stages_file(self) -> dict[str, bytes]:
         lines = [f"{stage.at:.3f} s {stage.name}\n" for stage in self.timeline.stages]
@@ -273,6 +274,10 @@ class Machine:
             raise self._not_running(action)
         return await self._unless_ended(action, work(self._instance))
 
+    async def keep(self) -> None:
+        """Let the process outlive the run."""
+        await self.use("Start VM", lambda instance: instance.keep())
+
     async def wait_until_stopped(self, seconds: float) -> bool:
         """Return whether the VM has ended within `seconds`."""
         if self._watch is None:
@@ -316,16 +321,6 @@ def _require_agent(spec: VmSpec, readiness: Readiness) -> None:
             f"VM '{spec.name}': wait_for=agent needs the guest agent, and the VM is without one "
             "(qga=enable=no). Use wait_for=process or wait_for=ssh."
         )
-
-
-def _remains(evidence: Evidence) -> dict[str, bytes]:
-    """Return as files what is left of a process that never became an instance."""
-    texts = {
-        "command-line.sh": shlex.join(evidence.argv),
-        "stderr.log": evidence.stderr_tail,
-        "serial.log": evidence.serial_tail,
-    }
-    return {name: f"{text.rstrip()}\n".encode() for name, text in texts.items() if text.strip()}
 
 
 def describe_stages(stages: tuple[Stage, ...]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 import shutil
@@ -11,7 +12,9 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
+from urllib.parse import unquote
 
 from robot.api import ExecutionResult, logger
 from robot.api.deco import keyword, library
@@ -21,6 +24,7 @@ DATA = Path(__file__).resolve().parent.parent / "_data"
 ROOT = DATA.parent.parent
 LONGEST_RUN = 180.0
 POLL_SECONDS = 0.02
+LAST_WORDS = b"This guest has nothing more to say.\r\n"
 
 
 class InnerRun:
@@ -81,7 +85,8 @@ class InnerRun:
         self.rc = self._process.returncode
         self.took = time.monotonic() - self._started
         report = self.output / "output.xml"
-        if report.exists():
+        # One that was killed leaves a report of nothing.
+        if self.rc >= 0 and report.exists():
             suite = ExecutionResult(str(report)).suite
             self.tests = {test.name: test for test in suite.all_tests}
 
@@ -128,8 +133,8 @@ class InnerRuns:
     def start_inner_run(self, suite: str, *options: str, runner: str = "robot") -> InnerRun:
         """Starts a suite of ``_data``; options are robot's or, named so, pabot's."""
         output = Path(tempfile.mkdtemp(prefix=f"inner-{Path(suite).stem}-", dir=_output_root()))
-        argv = [sys.executable, "-m", "pabot.pabot" if runner == "pabot" else "robot"]
-        argv += ["--outputdir", str(output), "--loglevel", "DEBUG", *options, suite]
+        argv = [sys.executable, "-m", "pabot.pabot" if runner == "pabot" else "robot", *options]
+        argv += ["--outputdir", str(output), "--loglevel", "DEBUG", suite]
         path = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
         run = InnerRun(argv, output, {"PYTHONPATH": path})
         self._runs.append(run)
@@ -164,6 +169,31 @@ class InnerRuns:
         raise AssertionError(f"No QEMU came up; the run said:\n{run.console}")
 
     @keyword
+    def wait_for_inner_console(self, run: InnerRun, text: str) -> None:
+        """Waits until the serial console of a run's VM has shown a text."""
+        end = time.monotonic() + LONGEST_RUN
+        while time.monotonic() < end:
+            for log in run.runtime.glob("*/serial.log"):
+                with suppress(OSError):
+                    if text in log.read_text(errors="replace"):
+                        return
+            time.sleep(POLL_SECONDS)
+        raise AssertionError(f"The guest never showed '{text}'; the run said:\n{run.console}")
+
+    @keyword
+    def links_should_lead_to_files(self, run: InnerRun) -> list[str]:
+        """Fails unless all links in the report's messages are relative and lead to a file."""
+        report = (run.output / "output.xml").read_text(encoding="utf-8")
+        links = [unquote(link) for link in re.findall(r"href=&quot;([^&]*)&quot;", report)]
+        links += [unquote(link) for link in re.findall(r'href="([^"]*)"', report)]
+        if not links:
+            raise AssertionError("There are no links in the report.")
+        for link in links:
+            if Path(link).is_absolute() or not (run.output / link).is_file():
+                raise AssertionError(f"'{link}' leads to no file below {run.output}.")
+        return links
+
+    @keyword
     def signal_inner_run(self, run: InnerRun, name: str) -> None:
         """Sends the runner a signal, such as SIGINT."""
         run.signal(signal.Signals[name])
@@ -176,6 +206,25 @@ class InnerRuns:
             time.sleep(POLL_SECONDS)
         if remains:
             raise AssertionError(f"After {within:g} s these are left: {', '.join(remains)}")
+
+    @keyword
+    def nothing_should_be_left_of_this_run(self) -> None:
+        """Fails if this run has a QEMU process or a private directory now."""
+        own = str(os.getpid())
+        supervisors = [
+            pid
+            for pid, argv in all_processes()
+            if own in argv and any("supervisor" in word for word in argv)
+        ]
+        remains = [f"process {child}" for pid in supervisors for child in _children(pid)]
+        for mark in itertools.chain(
+            *(Path(base).glob("dtsvirt-*/.owner.json") for base in _bases())
+        ):
+            with suppress(OSError):
+                if f'"pid": {own},' in mark.read_text():
+                    remains.append(str(mark.parent))
+        if remains:
+            raise AssertionError(f"These are left: {', '.join(remains)}")
 
     @keyword
     def inner_test_should_have_passed(self, run: InnerRun, name: str | None = None) -> None:
@@ -197,6 +246,16 @@ class InnerRuns:
         if missing:
             raise AssertionError(f"{missing} are missing in this message:\n{test.message}")
         return str(test.message)
+
+    @keyword
+    def make_silent_image(self, path: str) -> str:
+        """Makes a disk image whose guest says LAST_WORDS on the serial port, and halts."""
+        code = b"\x31\xc0\x8e\xd8\xfc\xbe\x17\x7c"  # ds = 0, si = the text behind the code
+        code += b"\xac\x84\xc0\x74\x06\xba\xf8\x03\xee\xeb\xf5"  # each byte of it to COM1
+        code += b"\xfa\xf4\xeb\xfd"  # halt, for ever
+        sector = (code + LAST_WORDS).ljust(510, b"\0") + b"\x55\xaa"
+        Path(path).write_bytes(sector.ljust(1 << 20, b"\0"))
+        return path
 
     @keyword
     def hold_a_port(self) -> int:
@@ -226,6 +285,16 @@ class InnerRuns:
             for pid, argv in all_processes()
             if any(word in item for item in argv) and pid != os.getpid()
         ]
+
+
+def _children(pid: int) -> list[int]:
+    return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def _bases() -> set[str]:
+    """Return the directories in which private ones of this user can be."""
+    given = [os.environ.get(name, "/tmp") for name in ("XDG_RUNTIME_DIR", "TMPDIR")]
+    return {*given, f"/run/user/{os.geteuid()}", "/tmp"}
 
 
 def all_processes() -> list[tuple[int, list[str]]]:

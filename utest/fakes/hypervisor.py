@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from DtsVirtLibrary.errors import AgentClosed, AgentTimeout, MonitorClosed, MonitorTimeout
@@ -201,6 +201,9 @@ class FakeInstance:
     async def collect(self) -> Mapping[str, bytes]:
         return {"command-line.sh": b"fake-vm\n", "serial.log": b"console's last line\n"}
 
+    async def keep(self) -> None:
+        self.calls.append("keep")
+
     async def release(self) -> None:
         self.released += 1
 
@@ -217,13 +220,14 @@ class FakeHypervisor:
     """Launches fake instances.
 
     :ivar ends_by: what ends the processes that are launched from now on.
-    :ivar failure: raised by a launch instead.
+    :ivar failure: raised by a launch instead, which then keeps the files in `remains`.
     :ivar agents_ready: whether the guests of new processes open their agent's port.
     """
 
     def __init__(self) -> None:
         self.ends_by: Collection[str] = EVERYTHING
         self.failure: BaseException | None = None
+        self.remains: Mapping[str, bytes] = {}
         self.agents_ready = True
         self.launched: list[FakeInstance] = []
         self.arrived = asyncio.Event()
@@ -231,8 +235,16 @@ class FakeHypervisor:
     async def command_line(self, spec: VmSpec) -> tuple[Sequence[str], str]:
         return ["fake-vm", spec.name], f"fake-vm {spec.name}\n"
 
-    async def launch(self, spec: VmSpec, deadline: Deadline, timeline: Timeline) -> FakeInstance:
+    async def launch(
+        self,
+        spec: VmSpec,
+        deadline: Deadline,
+        timeline: Timeline,
+        keep: Callable[[Mapping[str, bytes]], Awaitable[None]],
+    ) -> FakeInstance:
         if self.failure is not None:
+            if self.remains:
+                await keep(self.remains)
             raise self.failure
         instance = FakeInstance(spec, self.ends_by)
         if not self.agents_ready:

@@ -154,23 +154,28 @@ async def test_a_refused_launch_leaves_a_vm_that_can_be_started(
 async def test_what_a_failed_launch_left_is_kept(
     machine: Machine, hypervisor: FakeHypervisor
 ) -> None:
+    hypervisor.remains = {"stderr.log": b"no such option"}
     hypervisor.failure = StartError(
         "QEMU ended while it started.",
-        Evidence(
-            argv=("fake-vm", "a b"),
-            exit_code=1,
-            stderr_tail="no such option",
-            serial_tail="BIOS",
-        ),
+        Evidence(argv=("fake-vm", "a b"), exit_code=1, stderr_tail="no such option"),
     )
     with pytest.raises(StartError) as caught:
         await machine.start(Readiness.AGENT, 60)
     files = {path.name: path.read_text() for path in kept(machine).iterdir()}
-    assert files["stderr.log"] == "no such option\n"
-    assert files["serial.log"] == "BIOS\n"
-    assert files["command-line.sh"] == "fake-vm 'a b'\n"
-    assert files["error.txt"] == f"{caught.value}\n"
-    assert f"Artifacts: {kept(machine)}" in str(caught.value)
+    assert files["stderr.log"] == "no such option"
+    assert files["error.txt"] == f"{caught.value.whole_text()}\n"
+    assert "Command line: fake-vm 'a b'\n" in files["error.txt"]
+    assert str(caught.value).endswith(f"Artifacts: {kept(machine)}")
+
+
+async def test_an_interrupted_launch_keeps_its_files_too(
+    machine: Machine, hypervisor: FakeHypervisor
+) -> None:
+    hypervisor.remains = {"stderr.log": b""}
+    hypervisor.failure = asyncio.CancelledError()
+    with pytest.raises(asyncio.CancelledError):
+        await machine.start(Readiness.AGENT, 60)
+    assert sorted(path.name for path in kept(machine).iterdir()) == ["stages.txt", "stderr.log"]
 
 
 async def test_bad_input_keeps_no_artifacts(machine: Machine, hypervisor: FakeHypervisor) -> None:
@@ -195,10 +200,11 @@ async def test_a_guest_that_does_not_answer_is_ended_and_its_tails_are_told(
     text = str(caught.value)
     assert "stderr's last line" in text
     assert "console's last line" in text
-    assert "Command line: fake-vm vm0" in text
     assert "Stages reached: process started 0.0" in text
     assert "Process ended" not in text, "that was us"
-    assert (kept(machine) / "error.txt").read_text() == f"{text}\n"
+    whole = (kept(machine) / "error.txt").read_text()
+    assert whole == f"{caught.value.whole_text()}\n"
+    assert "Command line: fake-vm vm0" in whole
 
 
 @pytest.mark.parametrize(
@@ -303,4 +309,4 @@ async def test_a_login_that_failed_is_explained_like_a_start_that_failed(
     assert machine.status is VmStatus.STOPPED
     assert "console's last line" in str(error)
     assert f"Artifacts: {kept(machine)}" in str(error)
-    assert (kept(machine) / "error.txt").read_text() == f"{error}\n"
+    assert (kept(machine) / "error.txt").read_text() == f"{error.whole_text()}\n"

@@ -1,0 +1,161 @@
+*** Settings ***
+Documentation       What cannot work is refused before anything is started, with the place, what
+...                 is wrong, and what is allowed. Nothing is left behind.
+
+Resource            resources/common.resource
+
+Test Teardown       Expect That Nothing Is Left
+
+Test Tags           bad-input
+
+
+*** Variables ***
+${CONFIGS}      ${CURDIR}/_data/configs
+
+
+*** Test Cases ***
+A Configuration File That Is Not There
+    [Documentation]    The message says where it was looked for.
+    Run Keyword And Expect Error
+    ...    Configuration file 'no.cfg' does not exist. Looked at '*/no.cfg' and '${CURDIR}/no.cfg'.
+    ...    Create VM    vm0    no.cfg
+    Run Keyword And Expect Error
+    ...    Configuration file '/no/such.yaml' does not exist.*
+    ...    Load VM Config    /no/such.yaml
+
+A Section That Is Not There
+    [Documentation]    With the nearest name and those there are.
+    Run Keyword And Expect Error
+    ...    ${CONFIGS}/sample.cfg: *'vm10'*Did you mean 'vm1'?*vm0*
+    ...    Create VM    vm10    ${CONFIGS}/sample.cfg
+
+A Misspelt Option In A File
+    [Documentation]    With file and line.
+    Run Keyword And Expect Error
+    ...    ${CONFIGS}/broken.cfg:5: mem: *'sise'*Did you mean 'size'?*
+    ...    Create VM    vm0    ${CONFIGS}/broken.cfg
+
+A Misspelt Parameter Of A Keyword
+    [Documentation]    With the VM instead of a file.
+    Run Keyword And Expect Error
+    ...    VM 'vm0': *'memry'*Did you mean 'mem'?*
+    ...    Create VM    vm0    memry=size=512
+
+A Number Out Of Range
+    [Documentation]    With the range; the rest of the file is not loaded either.
+    Run Keyword And Expect Error
+    ...    ${CONFIGS}/broken.cfg:*number*'0'*1*
+    ...    Create VM    vm1    ${CONFIGS}/broken.cfg
+    Run Keyword And Expect Error    *    Load VM Config    ${CONFIGS}/broken.cfg
+    Run Keyword And Expect Error    There is no VM 'vm1'*VMs: none*    Start VM    vm1
+
+A Name With A Slash
+    [Documentation]    Names become directories.
+    Run Keyword And Expect Error    *'../vm0'*    Create VM    ../vm0
+    OperatingSystem.Directory Should Not Exist    ${OUTPUT_DIR}/vm0
+
+A VM That Was Not Created
+    [Documentation]    With the nearest name.
+    Create VM    router
+    Run Keyword And Expect Error
+    ...    There is no VM 'rooter'. Did you mean 'router'? VMs: router. Create one with*
+    ...    Start VM    rooter
+
+A Name That Is Taken
+    [Documentation]    By a VM that waits to be started.
+    Create VM    vm0
+    Run Keyword And Expect Error
+    ...    There is a VM 'vm0' already; it is created. Stop it first*
+    ...    Create VM    vm0
+
+An Image That Is Not There
+    [Documentation]    With the whole path, since a relative one counts from somewhere.
+    Create VM    vm0
+    Add VM Disk    vm0    no-such-image.qcow2    format=qcow2
+    Start Should Be Refused    vm0    *'no-such-image.qcow2' does not exist*(looked at '/*
+
+An Image Of Another Format
+    [Documentation]    The content never decides about the format.
+    Create File    ${OUTPUT_DIR}/image.qcow2    this is no qcow2 image
+    Create VM    vm0
+    Add VM Disk    vm0    ${OUTPUT_DIR}/image.qcow2    format=qcow2
+    Start Should Be Refused    vm0    *is not a qcow2 image, but its format says so*
+
+A Device That The Binary Lacks
+    [Documentation]    With its version and the nearest name.
+    Create VM    vm0
+    Add VM Device    vm0    driver=virtio-rgn-pci
+    Start Should Be Refused    vm0    *'virtio-rgn-pci'*Did you mean 'virtio-rng-pci'?*
+
+A Property That A Device Lacks
+    [Documentation]    Asked of the binary as well.
+    Create VM    vm0
+    Add VM Device    vm0    driver=virtio-rng-pci    max-bites=3
+    Start Should Be Refused    vm0    *'max-bites'*Did you mean 'max-bytes'?*
+
+QEMU Is Not Installed Where It Is Said To Be
+    [Documentation]    With what to do.
+    Create VM    vm0    qemu=path=/no/such/qemu
+    Start Should Be Refused    vm0    QEMU binary '/no/such/qemu' does not exist on localhost*apt-get install*
+
+QEMU Is Too Old
+    [Documentation]    With the version found and the oldest that will do.
+    VAR    ${greeting}    {"QMP": {"version": {"qemu": {"major": 2, "minor": 11, "micro": 1}}}}
+    Create File    ${OUTPUT_DIR}/old-qemu    \#!/bin/sh\necho '${greeting}'\ncat >/dev/null\n
+    Evaluate    os.chmod($OUTPUT_DIR + '/old-qemu', 0o755)    modules=os
+    Create VM    vm0    qemu=path=${OUTPUT_DIR}/old-qemu
+    Start Should Be Refused    vm0    *is version 2.11.1; 6.2 is the oldest that is supported*
+
+A Port That Is Taken
+    [Documentation]    Only a tester can fix a port; QEMU picks a free one otherwise.
+    ${port} =    Hold A Port
+    Create VM    vm0    net=type=nic\ntype=user,opt_hostfwd=tcp:127.0.0.1:${port}-:22
+    ${error} =    Run Keyword And Expect Error    *    Start VM    vm0
+    Should Contain    ${error}    127.0.0.1:${port}
+
+An Address That Two Cards Have
+    [Documentation]    Within one VM.
+    Create VM    vm0
+    Add VM Device    vm0    driver=vhost-user    opt_path=./a    opt_mac=00:00:20:00:00:20
+    Add VM Device    vm0    driver=vhost-user    opt_path=./b    opt_mac=00:00:20:00:00:20
+    Start Should Be Refused    vm0    *00:00:20:00:00:20*
+
+QEMU That Ends At Once
+    [Documentation]    Its exit code and its own words are in the message, the artifacts are kept.
+    Create VM    vm0    usercmd=cmd="-fw_cfg name=opt/x,file=/no/such/file"
+    ${error} =    Run Keyword And Expect Error
+    ...    VM 'vm0': QEMU ended while it started.*
+    ...    Start VM    vm0
+    Should Contain    ${error}    Process ended: exit code 1
+    Should Contain    ${error}    /no/such/file
+    ${vm} =    Get VM    vm0
+    Should Contain    ${error}    Artifacts: ${vm.artifacts}
+    ${text} =    OperatingSystem.Get File    ${vm.artifacts}/stderr.log
+    Should Contain    ${text}    /no/such/file
+    ${text} =    OperatingSystem.Get File    ${vm.artifacts}/error.txt
+    Should Match Regexp    ${text}    Command line: \\S*qemu-system
+
+A Guest That Never Answers
+    [Documentation]    Its VM is ended at the deadline; the console's tail tells why it was silent.
+    Create VM With A Guest That Never Answers    vm0
+    ${error} =    Run Keyword And Expect Error
+    ...    VM 'vm0': the guest agent did not answer within *
+    ...    Start VM    vm0    timeout=3 s
+    Should Contain    ${error}    This guest has nothing more to say.
+    Should Contain    ${error}    Stages reached: process started
+    ${vm} =    Get VM    vm0
+    Should Be Equal    ${vm.status}    stopped
+    OperatingSystem.File Should Exist    ${vm.artifacts}/serial.log
+
+
+*** Keywords ***
+Start Should Be Refused
+    [Documentation]    Before anything is started: no artifacts are kept, since there are none.
+    [Arguments]    ${name}    ${message}
+    Run Keyword And Expect Error    ${message}    Start VM    ${name}
+    ${vm} =    Get VM    ${name}
+    Should Be Equal    ${vm.artifacts}    ${None}
+
+Expect That Nothing Is Left
+    [Documentation]    Neither process nor private directory of this run.
+    Nothing Should Be Left Of This Run
