@@ -7,6 +7,7 @@ import errno
 import itertools
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 
 from DtsVirtLibrary.errors import HostError
 from DtsVirtLibrary.host import command, files, private
@@ -17,6 +18,7 @@ from DtsVirtLibrary.host.sweep import sweep
 
 # Files larger than this, in bytes, are read and written outside the loop's thread.
 LARGE = 1 << 20
+UNDO_TIMEOUT = 5.0
 
 
 class LocalHost:
@@ -75,18 +77,26 @@ class LocalHost:
         finally:
             for passed in spawn.sockets.values():
                 passed.close()
+            if spawn.terminal is not None:
+                os.close(spawn.terminal)
 
     async def on_runner_death(self, argv: Sequence[str]) -> str:
         """Register a command that takes back a change of the host."""
         token = str(next(self._tokens))
-        self._supervise().undo_on_death(token, argv)
+        supervisor = self._supervise()
         self._undo[token] = tuple(argv)
+        try:
+            await supervisor.undo_on_death(token, argv)
+        except BaseException:
+            await self.forget(token)
+            raise
         return token
 
     async def forget(self, token: str) -> None:
         """Drop a command of :meth:`on_runner_death`; quiet if it is not there."""
-        if self._undo.pop(token, None) is not None:
-            self._supervise().forget(token)
+        if self._undo.pop(token, None) is not None and self._supervisor is not None:
+            with suppress(HostError):  # a dead supervisor has forgotten it already
+                self._supervisor.forget(token)
 
     async def which(self, program: str) -> str | None:
         """Return the absolute path of an executable, None if there is none."""
@@ -190,10 +200,13 @@ class LocalHost:
         for running in self._commands:
             running.kill()
         supervisor, self._supervisor = self._supervisor, None
+        undo, self._undo = self._undo, {}
         self._directories.clear()
-        self._undo.clear()
-        if supervisor is not None:
-            await supervisor.close()
+        if supervisor is not None and not await supervisor.close():
+            # It was killed: what it was to take back is still there.
+            for argv in reversed(undo.values()):
+                with suppress(HostError):
+                    await self.run(argv, timeout=UNDO_TIMEOUT, check=False)
 
     def _supervise(self) -> Supervisor:
         """Return the supervisor that stands by; start one, with all promises, if none does."""

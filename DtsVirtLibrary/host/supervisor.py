@@ -7,21 +7,20 @@ import errno
 import itertools
 import marshal
 import os
-import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from DtsVirtLibrary.errors import CleanupError, CommandError, Evidence, HostError, describe_exit
-from DtsVirtLibrary.host import private
 from DtsVirtLibrary.host.failures import output_facts, start_failure
 from DtsVirtLibrary.host.identity import boot_id
-from DtsVirtLibrary.host.protocol import HostPath, ProcessIdentity, Spawn
+from DtsVirtLibrary.host.process import SupervisedProcess
+from DtsVirtLibrary.host.protocol import ProcessIdentity, Spawn
 from DtsVirtLibrary.host.surroundings import minimal_environment
 
 # Imported, not run as a script, because an imported module's byte code is cached.
@@ -33,77 +32,6 @@ CLOSE_TIMEOUT = 10.0
 KILLED_TIMEOUT = 2.0
 MESSAGE_LIMIT = 1 << 16
 REQUEST_LIMIT = 1 << 20
-
-
-class SupervisedProcess:
-    """A process that the supervisor started; see :class:`~.protocol.HostProcess`."""
-
-    def __init__(
-        self,
-        argv: Sequence[str],
-        identity: ProcessIdentity,
-        pidfd: int,
-        keep: Callable[[Sequence[str]], None],
-    ) -> None:
-        self.argv = tuple(argv)
-        self._keep = keep
-        self._identity = identity
-        self._pidfd = pidfd
-        self._loop = asyncio.get_running_loop()
-        self._exit: asyncio.Future[int] = self._loop.create_future()
-
-    @property
-    def identity(self) -> ProcessIdentity:
-        """Who it is."""
-        return self._identity
-
-    @property
-    def exit_code(self) -> int | None:
-        """Exit code (negative: signal), None while it runs."""
-        if not self._exit.done() or self._exit.exception() is not None:
-            return None
-        return self._exit.result()
-
-    async def wait(self) -> int:
-        """Wait until it ends and return its exit code (negative: signal)."""
-        return await asyncio.shield(self._exit)
-
-    def send_signal(self, number: int) -> None:
-        """Send a signal; nothing happens if it has ended."""
-        if not self._exit.done():
-            with suppress(ProcessLookupError):
-                signal.pidfd_send_signal(self._pidfd, number)
-
-    async def keep(self, directories: Iterable[HostPath] = ()) -> None:
-        """Let it outlive the runner; the directories are removed when it ends.
-
-        :raises HostError: the supervisor has ended.
-        """
-        paths = [os.path.abspath(path) for path in directories]
-        self._keep(paths)
-        for path in paths:
-            # They are its own now, or a sweep would take them for those of a dead run.
-            private.mark(path, self.identity)
-
-    def finish(self, exit_code: int) -> None:
-        """Take note that it ended."""
-        if not self._exit.done():
-            self._loop.remove_reader(self._pidfd)
-            os.close(self._pidfd)
-            self._exit.set_result(exit_code)
-
-    def let_go(self) -> None:
-        """Leave it to itself: its supervisor tells us nothing of it any more."""
-        if not self._exit.done():
-            os.close(self._pidfd)
-            self._exit.set_exception(
-                HostError(f"Process {self.identity.pid} was kept when its host was closed.")
-            )
-            self._exit.exception()  # or asyncio would say that nobody looked at it
-
-    def finish_when_killed(self) -> None:
-        """Take note of the end that it meets with its supervisor, once it came."""
-        self._loop.add_reader(self._pidfd, self.finish, -signal.SIGKILL)
 
 
 class Supervisor:
@@ -119,6 +47,7 @@ class Supervisor:
         self._numbers = itertools.count(1)
         self._starting: dict[int, tuple[Spawn, asyncio.Future[SupervisedProcess]]] = {}
         self._processes: dict[int, SupervisedProcess] = {}
+        self._noting: dict[str, asyncio.Future[None]] = {}
         self._kept: set[int] = set()
         self._closing = False
         self._gone = asyncio.Event()
@@ -135,7 +64,7 @@ class Supervisor:
         for path in directories:
             self.remove_on_death(path)
         for token, argv in undo.items():
-            self.undo_on_death(token, argv)
+            self._send_undo(token, argv)
 
     @property
     def pid(self) -> int:
@@ -157,7 +86,7 @@ class Supervisor:
         started: asyncio.Future[SupervisedProcess] = self._loop.create_future()
         self._starting[number] = (spawn, started)
         try:
-            self._send(_request(number, spawn), spawn.sockets.values())
+            self._send(_request(number, spawn), _descriptors(spawn).values())
             await asyncio.wait({started}, timeout=SPAWN_TIMEOUT)
         except asyncio.CancelledError:
             await self._abandon(number, started)
@@ -169,8 +98,7 @@ class Supervisor:
             self._starting.pop(number)
             self._send({"do": "kill", "id": number})
             raise CommandError(
-                f"Cannot start '{spawn.argv[0]}': its supervisor (process {self.pid}) did not "
-                f"answer within {SPAWN_TIMEOUT:.0f} s.",
+                f"Cannot start '{spawn.argv[0]}': {self._silence()}.",
                 Evidence(argv=spawn.argv),
             )
         return started.result()
@@ -179,9 +107,19 @@ class Supervisor:
         """Have a directory removed if the runner dies."""
         self._send({"do": "remove", "path": path})
 
-    def undo_on_death(self, token: str, argv: Sequence[str]) -> None:
-        """Have a command run if the runner dies or closes."""
-        self._send({"do": "undo", "id": token, "argv": list(argv)})
+    async def undo_on_death(self, token: str, argv: Sequence[str]) -> None:
+        """Have a command run if the runner dies or closes; return when that is sure.
+
+        :raises HostError: the supervisor has ended or hangs.
+        """
+        self._noting[token] = self._loop.create_future()
+        try:
+            self._send_undo(token, argv)
+            await asyncio.wait_for(self._noting[token], SPAWN_TIMEOUT)
+        except asyncio.TimeoutError as error:
+            raise HostError(f"{self._silence()}, so nothing may be changed here.") from error
+        finally:
+            self._noting.pop(token, None)
 
     def forget(self, token: str) -> None:
         """Take back what :meth:`undo_on_death` asked for."""
@@ -191,10 +129,11 @@ class Supervisor:
         self._send({"do": "keep", "id": number, "directories": list(directories)})
         self._kept.add(number)
 
-    async def close(self) -> None:
+    async def close(self) -> bool:
         """End the processes, run what is to be undone, end the supervisor.
 
         With processes that are kept, it stays with them, and undoes when they have ended.
+        Return whether it did, or will do, all this; it may be dead.
 
         :raises CleanupError: a process could not be ended.
         """
@@ -211,6 +150,13 @@ class Supervisor:
             for end in ends:
                 end.cancel()
             raise _survivors(self._processes.values())
+        return self._supervisor.returncode == 0
+
+    def _silence(self) -> str:
+        return f"the supervisor (process {self.pid}) did not answer within {SPAWN_TIMEOUT:g} s"
+
+    def _send_undo(self, token: str, argv: Sequence[str]) -> None:
+        self._send({"do": "undo", "id": token, "argv": list(argv)})
 
     def _let_go(self) -> None:
         """Leave the supervisor alone with what is kept; the others have ended."""
@@ -231,8 +177,8 @@ class Supervisor:
             if started.done():
                 await started.result().wait()
 
-    def _send(self, message: Mapping[str, Any], sockets: Iterable[socket.socket] = ()) -> None:
-        descriptors = [passed.fileno() for passed in sockets]
+    def _send(self, message: Mapping[str, Any], passed: Iterable[int] = ()) -> None:
+        descriptors = list(passed)
         data = marshal.dumps(dict(message))
         try:
             if len(data) > REQUEST_LIMIT:
@@ -270,6 +216,10 @@ class Supervisor:
                 process.finish(message["code"])
         elif "started" in message:
             self._handle_started(message, descriptors[0])
+        elif "noted" in message:
+            noted = self._noting.get(message["noted"])
+            if noted is not None and not noted.done():
+                noted.set_result(None)
         elif message["failed"] in self._starting:
             spawn, started = self._starting.pop(message["failed"])
             places = {name: str(getattr(spawn, name)) for name in ("directory", "stdout", "stderr")}
@@ -302,18 +252,21 @@ class Supervisor:
         said = self._stderr.read(MESSAGE_LIMIT).decode("utf-8", "replace")
         self._stderr.close()
         for spawn, started in self._starting.values():
-            started.set_exception(_ended(spawn, code, said))
+            started.set_exception(_ended(spawn.argv, code, said))
+        for noted in self._noting.values():
+            if not noted.done():
+                noted.set_exception(_ended((), code, said))
         self._starting.clear()
         for process in self._processes.values():
             process.finish_when_killed()
         self._gone.set()
 
 
-def _ended(spawn: Spawn, code: int, said: str) -> HostError:
+def _ended(argv: Sequence[str], code: int, said: str) -> HostError:
+    waiting = f"started '{argv[0]}'" if argv else "was asked to stand by"
     return HostError(
-        f"The supervisor process ended with {describe_exit(code)} while it started "
-        f"'{spawn.argv[0]}'. Start it again.",
-        Evidence(argv=spawn.argv, facts=output_facts("", said)),
+        f"The supervisor process ended with {describe_exit(code)} while it {waiting}. Try again.",
+        Evidence(argv=argv, facts=output_facts("", said)),
     )
 
 
@@ -356,8 +309,15 @@ def _request(number: int, spawn: Spawn) -> dict[str, Any]:
         "stderr": os.path.abspath(spawn.stderr),
         "environment": dict(environment),
         "directory": os.path.abspath(spawn.directory or os.curdir),
-        "numbers": list(spawn.sockets),
+        "numbers": list(_descriptors(spawn)),
+        "terminal": spawn.terminal is not None,
     }
+
+
+def _descriptors(spawn: Spawn) -> dict[int, int]:
+    """Return what the process inherits, by the number that it sees."""
+    terminal = {} if spawn.terminal is None else dict.fromkeys((0, 1, 2), spawn.terminal)
+    return {**terminal, **{number: end.fileno() for number, end in spawn.sockets.items()}}
 
 
 def _survivors(processes: Iterable[SupervisedProcess]) -> CleanupError:

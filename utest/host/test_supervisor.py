@@ -122,6 +122,48 @@ async def test_next_supervisor_keeps_the_promises_of_a_dead_one(
     assert (tmp_path / "witness").exists()
 
 
+@pytest.mark.parametrize("noticed", [True, False])
+async def test_close_takes_back_what_a_dead_supervisor_cannot(
+    host: LocalHost, tmp_path: Path, noticed: bool
+) -> None:
+    for number in range(2):
+        await host.on_runner_death(["sh", "-c", f"echo {number} >>{tmp_path}/witness"])
+    forgotten = await host.on_runner_death(["sh", "-c", f"echo no >>{tmp_path}/witness"])
+    process = await host.spawn(SLEEP)
+    os.kill(supervisor_pid(host), signal.SIGKILL)
+    if noticed:
+        await within(process.wait())
+    await host.forget(forgotten)
+    await within(host.close())
+    assert (tmp_path / "witness").read_text() == "1\n0\n"
+
+
+async def test_nothing_is_promised_by_a_supervisor_that_is_dead(
+    host: LocalHost, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr(supervisor, "PROGRAM", "raise RuntimeError('no such luck')")
+        with pytest.raises(HostError, match="while it was asked to stand by") as error:
+            await within(host.on_runner_death(["touch", str(tmp_path / "witness")]))
+    assert "RuntimeError: no such luck" in str(error.value)
+    await within(host.close())
+    assert not (tmp_path / "witness").exists()
+
+
+async def test_nothing_is_promised_by_a_supervisor_that_hangs(
+    host: LocalHost, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    await host.spawn(SLEEP)
+    os.kill(supervisor_pid(host), signal.SIGSTOP)
+    with monkeypatch.context() as patched:
+        patched.setattr(supervisor, "SPAWN_TIMEOUT", 0.05)
+        with pytest.raises(HostError, match="so nothing may be changed here"):
+            await within(host.on_runner_death(["touch", str(tmp_path / "witness")]))
+    os.kill(supervisor_pid(host), signal.SIGCONT)
+    await within(host.close())
+    assert not (tmp_path / "witness").exists()
+
+
 async def test_supervisor_that_dies_during_a_start_is_named(host: LocalHost) -> None:
     await host.spawn(SLEEP)
     os.kill(supervisor_pid(host), signal.SIGSTOP)

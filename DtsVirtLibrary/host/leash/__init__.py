@@ -13,8 +13,9 @@ Messages are marshalled dictionaries, one a packet. From the runner:
 ======  ============================================================================
 do      further keys
 ======  ============================================================================
-spawn   id, argv, stdout, stderr, environment, directory, numbers; the sockets come
-        with it, in the order of the `numbers` under which the child sees them
+spawn   id, argv, stdout, stderr, environment, directory, numbers, terminal; the
+        descriptors come with it, in the order of the `numbers` under which the child
+        sees them; with `terminal`, its standard input is one, and controls it
 kill    id of a child to kill at once
 keep    id of a child that may outlive the runner, directories to remove after its end
 keep    id of a child that outlives the runner, and the directories to remove when it ends
@@ -26,5 +27,5 @@ close   end the children, undo, exit; the runner removes its directories itself.
 ======  ============================================================================
 
 To the runner: ``{started: id, pid, start_time}`` with a pidfd, ``{failed: id, stage,
-errno}`` and ``{exited: id, code}``.
+errno}``, ``{exited: id, code}`` and ``{noted: id}`` for an undo.
 """

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from typing import Any, NoReturn
 
 PR_SET_PDEATHSIG = 1
+TIOCSCTTY = 0x540E  # termios has it too, but takes longer to import
 PR_SET_CHILD_SUBREAPER = 36
 
 libc = ctypes.CDLL(None, use_errno=True)
@@ -75,6 +76,8 @@ def _become(
         stage = "descriptors"
         null = os.open(os.devnull, os.O_RDONLY)
         report = _place({0: null, **inherited}, report)
+        if message["terminal"]:
+            fcntl.ioctl(0, TIOCSCTTY, 0)
         stage = "execute"
         argv = message["argv"]
         os.execvpe(argv[0], argv, message["environment"])

@@ -134,6 +134,7 @@ class Supervisor:
             self.directories.append(message["path"])
         elif action == "undo":
             self.undo[message["id"]] = message["argv"]
+            self.send({"noted": message["id"]})
         elif action == "forget":
             self.undo.pop(message["id"], None)
         elif action == "close":
