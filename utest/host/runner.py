@@ -78,7 +78,7 @@ async def starting(host: LocalHost, token: str) -> None:
 
 async def forked(host: LocalHost, token: str) -> None:
     """Have a fork that holds the leash open, as multiprocessing makes them."""
-    process = await host.spawn(sleeper(token, "/tmp"))
+    process = await host.spawn(sleeper(token, os.environ["XDG_RUNTIME_DIR"]))
     fork = os.fork()
     if fork == 0:
         signal.pause()

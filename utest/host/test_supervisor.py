@@ -13,6 +13,7 @@ import pytest
 from DtsVirtLibrary.errors import CleanupError, CommandError, HostError
 from DtsVirtLibrary.host import supervisor
 from DtsVirtLibrary.host.local import LocalHost
+from DtsVirtLibrary.host.process import SupervisedProcess
 from DtsVirtLibrary.host.protocol import Spawn
 from utest.host.supervised import QUIET, children_of, supervisor_pid, swept, wait_for_end, within
 
@@ -230,8 +231,8 @@ async def test_process_that_cannot_be_ended_is_named(
 ) -> None:
     # A process that hangs in the kernel cannot be had: one is held back from being noted.
     process = await host.spawn(SLEEP)
-    monkeypatch.setattr(supervisor.SupervisedProcess, "finish", lambda *_: None)
-    monkeypatch.setattr(supervisor.SupervisedProcess, "finish_when_killed", lambda *_: None)
+    monkeypatch.setattr(SupervisedProcess, "finish", lambda *_: None)
+    monkeypatch.setattr(SupervisedProcess, "finish_when_killed", lambda *_: None)
     monkeypatch.setattr(supervisor, "KILLED_TIMEOUT", 0.05)
     assert host._supervisor is not None
     monkeypatch.setattr(host._supervisor, "_handle", lambda *_: None)
