@@ -31,6 +31,9 @@
     ├── SshError                the guest's SSH server
     │   ├── SshTimeout          no banner, or no answer, in time
     │   └── SshAuthError        the login was refused
+    ├── ApplicationError        a console application
+    │   ├── ApplicationTimeout  it did not print what was waited for
+    │   └── ApplicationDied     it ended while it was needed
     ├── GuestCommandFailed      a command in the guest returned another exit code than expected
     └── WaitTimeout             a state that was waited for did not come
 
@@ -243,6 +246,18 @@ class SshTimeout(SshError):
 
 class SshAuthError(SshError):
     """The guest's SSH server refused the login."""
+
+
+class ApplicationError(DtsVirtError):
+    """A console application could not be started, used or ended."""
+
+
+class ApplicationTimeout(ApplicationError):
+    """A console application did not print in time what was waited for."""
+
+
+class ApplicationDied(ApplicationError):
+    """A console application ended while it was needed."""
 
 
 class GuestCommandFailed(DtsVirtError):

@@ -9,6 +9,8 @@ from typing import Any
 
 from robotlibcore import DynamicCore
 
+from .keywords.applications import ApplicationKeywords
+from .keywords.commands import CommandKeywords
 from .keywords.context import LibraryContext
 from .keywords.devices import DeviceKeywords
 from .keywords.guest import GuestKeywords
@@ -124,17 +126,19 @@ class DtsVirtLibrary(DynamicCore):  # type: ignore[misc] # robotlibcore is not t
                     MonitorKeywords,
                     HostKeywords,
                     NetworkKeywords,
+                    ApplicationKeywords,
+                    CommandKeywords,
                 )
             ]
         )
 
     def start_suite(self, data: Any, result: Any) -> None:
         """A suite that imports the library begins."""
-        self._context.scopes.enter(is_test=False)
+        self._context.enter_scope(is_test=False)
 
     def start_test(self, data: Any, result: Any) -> None:
         """A test begins."""
-        self._context.scopes.enter(is_test=True)
+        self._context.enter_scope(is_test=True)
 
     def end_test(self, data: Any, result: Any) -> None:
         """A test ended, its teardown included."""

@@ -14,6 +14,7 @@ BINDING = "bound PCI function"
 VIRTUAL_FUNCTIONS = "set of virtual functions"
 TAP, BRIDGE, VETH = "tap", "bridge", "veth pair"
 NAMESPACE = "network namespace"
+DIRECTORY = "private directory"
 
 
 class HostResources:
@@ -145,6 +146,12 @@ class HostResources:
         )
         return namespace.name
 
+    async def create_directory(self, purpose: str) -> str:
+        """Make a private directory and return its path."""
+        path = await self._host.private_directory(purpose)
+        self._taken.hold(DIRECTORY, path, lambda: self._host.remove(path))
+        return path
+
     async def create_veth(
         self,
         name: str | None,
@@ -153,6 +160,7 @@ class HostResources:
         bridge: str | None,
         address: str | None,
         peer_address: str | None,
+        near_namespace: str | None = None,
     ) -> tuple[str, str]:
         """Make a veth pair and return the names of its near and far end."""
         veth, far = await network.make_veth(
@@ -163,6 +171,7 @@ class HostResources:
             bridge=bridge,
             address=address,
             peer_address=peer_address,
+            near_namespace=near_namespace,
         )
         self._taken.hold(VETH, veth.name, lambda: network.remove_veth(self._host, veth))
         return veth.name, far

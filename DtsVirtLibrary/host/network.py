@@ -18,16 +18,22 @@ COMMAND_TIMEOUT = 30.0
 # The kernel's IFNAMSIZ is 16 with the closing NUL.
 NAME_BYTES = 15
 TUN_DEVICE = "/dev/net/tun"
+# It may still be where it was made.
+REMOVE_MOVED_LINK = '"$1" link delete dev "$2" || "$1" -n "$3" link delete dev "$2"'
 # A bridge may carry another run's ports by then, which must not lose it.
 REMOVE_EMPTY_BRIDGE = '[ -n "$(ls "/sys/class/net/$1/brif")" ] || exec "$2" link delete dev "$1"'
 
 
 @dataclass(frozen=True)
 class Interface:
-    """A tap, bridge or veth pair (its near end) that was made; `token`: runner-death undo."""
+    """A tap, bridge or veth pair (its near end) that was made; `token`: runner-death undo.
+
+    :ivar namespace: network namespace that it was put in, None for the host's own.
+    """
 
     name: str
     token: str
+    namespace: str | None = None
 
 
 @dataclass(frozen=True)
@@ -181,27 +187,31 @@ async def make_veth(
     bridge: str | None = None,
     address: str | None = None,
     peer_address: str | None = None,
+    near_namespace: str | None = None,
 ) -> tuple[Interface, str]:
     """Make a veth pair, bring both ends up and return the near end and the far end's name.
 
     :param namespace: network namespace that the far end is put in.
     :param bridge: bridge that the near end joins.
     :param address: address of the near end, ``192.0.2.1/24``; `peer_address` of the far one.
+    :param near_namespace: network namespace that the near end is put in, instead of a bridge.
     :raises HostError: a right or iproute2 is missing, or a name is taken.
     """
     name = await _free_name(host, name, "veth")
     peer = _checked(peer) if peer else unique_interface_name("peer")
-    inside = () if namespace is None else ("-n", namespace)
+    near, far = _inside(near_namespace), _inside(namespace)
     where = () if namespace is None else ("netns", namespace)
     commands = [
         ("link", "add", "name", name, "type", "veth", "peer", "name", peer, *where),
+        *_moved(name, near_namespace),
         *_joined(name, bridge),
-        *_addressed(name, address),
-        *((*inside, *command) for command in _addressed(peer, peer_address)),
-        ("link", "set", "dev", name, "up"),
-        (*inside, "link", "set", "dev", peer, "up"),
+        *((*near, *command) for command in _addressed(name, address)),
+        *((*far, *command) for command in _addressed(peer, peer_address)),
+        (*near, "link", "set", "dev", name, "up"),
+        (*far, "link", "set", "dev", peer, "up"),
     ]
-    return Interface(name, await _make_link(host, f"Veth pair '{name}'", name, commands)), peer
+    token = await _make_link(host, f"Veth pair '{name}'", name, commands, namespace=near_namespace)
+    return Interface(name, token, near_namespace), peer
 
 
 async def remove_veth(host: Host, veth: Interface) -> None:
@@ -209,8 +219,16 @@ async def remove_veth(host: Host, veth: Interface) -> None:
 
     :raises HostError: the kernel refused.
     """
-    await _remove_link(host, veth.name)
+    await _remove_link(host, veth.name, veth.namespace)
     await host.forget(veth.token)
+
+
+def _inside(namespace: str | None) -> tuple[str, ...]:
+    return () if namespace is None else ("-n", namespace)
+
+
+def _moved(name: str, namespace: str | None) -> list[tuple[str, ...]]:
+    return [] if namespace is None else [("link", "set", "dev", name, "netns", namespace)]
 
 
 def _joined(name: str, bridge: str | None) -> list[tuple[str, ...]]:
@@ -248,9 +266,17 @@ async def _make_link(
     name: str,
     commands: Sequence[Sequence[str]],
     undo: Sequence[str] | None = None,
+    namespace: str | None = None,
 ) -> str:
-    """Run the commands, the first of which makes the link `name`; return the undo's token."""
+    """Run the commands, the first of which makes the link `name`; return the undo's token.
+
+    :param namespace: network namespace that the commands put it in.
+    """
     ip = await _iproute(host)
+    if undo is None:
+        undo = (ip, "link", "delete", "dev", name)
+    if namespace is not None:
+        undo = ("sh", "-c", REMOVE_MOVED_LINK, "sh", ip, name, namespace)
 
     async def make() -> None:
         await run_ip(host, what, commands[0])
@@ -258,21 +284,21 @@ async def _make_link(
             for command in commands[1:]:
                 await run_ip(host, what, command)
         except BaseException:
-            await _remove_link(host, name)
+            await _remove_link(host, name, namespace)
             raise
 
-    _, token = await guarded(
-        host,
-        undo or (ip, "link", "delete", "dev", name),
-        make(),
-        lambda: _remove_link(host, name),
-    )
+    _, token = await guarded(host, undo, make(), lambda: _remove_link(host, name, namespace))
     return token
 
 
-async def _remove_link(host: Host, name: str) -> None:
+async def _remove_link(host: Host, name: str, namespace: str | None = None) -> None:
     if await host.status(f"/sys/class/net/{name}") is not None:
         await run_ip(host, f"Interface '{name}'", ("link", "delete", "dev", name))
+    elif namespace is not None:
+        # It may have gone with its namespace already.
+        ip = await _iproute(host)
+        argv = (ip, "-n", namespace, "link", "delete", "dev", name)
+        await host.run(argv, timeout=COMMAND_TIMEOUT, check=False)
 
 
 async def _iproute(host: Host) -> str:

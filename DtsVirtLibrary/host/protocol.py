@@ -71,6 +71,8 @@ class Spawn:
     :ivar stderr: file for standard error, appended to.
     :ivar sockets: sockets the process inherits, by the descriptor number it sees. They are
         handed over: :meth:`Host.spawn` closes the runner's copies, whatever comes of it.
+    :ivar terminal: descriptor of a terminal that is to be its standard input, output and
+        error, and to control it; handed over as the sockets are. None for files.
     :ivar environment: the whole environment; None for a minimal one (PATH, HOME, LANG).
     :ivar directory: working directory; None for the runner's.
     :ivar remove: directory to remove if the runner dies. A directory that
@@ -84,6 +86,7 @@ class Spawn:
     environment: Mapping[str, str] | None = None
     directory: HostPath | None = None
     remove: HostPath | None = None
+    terminal: int | None = None
 
 
 class HostProcess(Protocol):

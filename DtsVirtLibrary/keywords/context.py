@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from DtsVirtLibrary.results import GuestSession
     from DtsVirtLibrary.vm.machine import Machine
 
+    from .consoles import Consoles
     from .sessions import SshSessions
 
 T = TypeVar("T")
@@ -39,9 +40,11 @@ class LibraryContext:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.scopes = Scopes(settings.closing)
+        self.application_scopes = Scopes(_application_closing(settings.closing))
         self.loop = LoopThread()
         self._parts: Parts | None = None
         self._sessions: SshSessions | None = None
+        self._consoles: Consoles | None = None
 
     @property
     def parts(self) -> Parts:
@@ -65,6 +68,15 @@ class LibraryContext:
 
             self._sessions = SshSessions()
         return self._sessions
+
+    @property
+    def consoles(self) -> Consoles:
+        """The console applications."""
+        if self._consoles is None:
+            from .consoles import Consoles
+
+            self._consoles = Consoles(self)
+        return self._consoles
 
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Run a coroutine on the loop thread; Robot Framework can interrupt it."""
@@ -116,8 +128,24 @@ class LibraryContext:
         if self.settings.closing is ClosingScope.KEEP:
             self.run(machine.keep())
 
+    def enter_scope(self, *, is_test: bool) -> None:
+        """A test or suite begins."""
+        self.scopes.enter(is_test=is_test)
+        self.application_scopes.enter(is_test=is_test)
+
     def leave_scope(self) -> None:
-        """A test or suite ended: stop what belongs to it."""
+        """A test or suite ended: stop what belongs to it.
+
+        The host's applications come last: a VM may need them, as its back ends, to end well.
+        """
+        applications, _ = self.application_scopes.leave()
+        if self._consoles is not None:
+            self._consoles.stop(self._consoles.in_guests(applications))
+        self._stop_vms()
+        if self._consoles is not None:
+            self._consoles.stop(applications)
+
+    def _stop_vms(self) -> None:
         depth = self.scopes.depth
         stop, forget = self.scopes.leave()
         if self._parts is None:
@@ -138,6 +166,8 @@ class LibraryContext:
         """End everything that is left, fast, at the end of the run. Quiet the second time."""
         parts, self._parts = self._parts, None
         if parts is not None:
+            if self._consoles is not None:
+                self._consoles.kill_all()
             if self._sessions is not None:
                 self._sessions.close_all()
             keep = self.settings.closing is ClosingScope.KEEP
@@ -145,6 +175,11 @@ class LibraryContext:
                 logger.console(_kept(machine))
             self.run(parts.close(keep_vms=keep))
         self.loop.close()
+
+
+def _application_closing(closing: ClosingScope) -> ClosingScope:
+    """Return when applications are stopped; they never outlive the run."""
+    return ClosingScope.RUN if closing is ClosingScope.KEEP else closing
 
 
 def _kept(machine: Machine) -> str:

@@ -104,13 +104,14 @@ class NetworkKeywords:
         bridge: str | None = None,
         address: str | None = None,
         peer_address: str | None = None,
+        near_namespace: str | None = None,
     ) -> tuple[str, str]:
         """Makes a pair of connected interfaces and returns the names of both.
 
         Without names they get ones that no other run has. ``namespace`` is a network
-        namespace that the second is put in, ``bridge`` a bridge that the first joins;
-        ``address`` and ``peer_address`` are their addresses. Both are up. Fails if a name
-        is taken or the right is missing.
+        namespace that the second is put in, ``near_namespace`` one for the first, or
+        ``bridge`` a bridge that the first joins; ``address`` and ``peer_address`` are their
+        addresses. Both are up. Fails if a name is taken or the right is missing.
 
         | ${bridge} = | `Create Bridge` |
         | ${namespace} = | `Create Network Namespace` |
@@ -118,7 +119,7 @@ class NetworkKeywords:
         """  # noqa: E501 - a table row is one line
         return self._context.run(
             self._context.parts.resources.create_veth(
-                name, peer, namespace, bridge, address, peer_address
+                name, peer, namespace, bridge, address, peer_address, near_namespace
             )
         )
 

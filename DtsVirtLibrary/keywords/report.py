@@ -19,7 +19,7 @@ def start_report(
 ) -> str:
     """Return HTML: a small table of the start's stages and links to the artifacts."""
     return (
-        f"<b>{escape(vm)}</b>: {_links(directory, files, log_directory)}"
+        f"<b>{escape(vm)}</b>: {links(directory, files, log_directory)}"
         f"<table style='border-collapse:collapse'>{''.join(_rows(stages))}</table>"
     )
 
@@ -47,7 +47,8 @@ def _rows(stages: Sequence[Stage]) -> list[str]:
     return rows
 
 
-def _links(directory: Path, files: Sequence[str], log_directory: Path) -> str:
+def links(directory: Path, files: Sequence[str], log_directory: Path) -> str:
+    """Return HTML: relative links to files of a directory."""
     base = Path(os.path.relpath(directory, log_directory)).as_posix()
     return " ".join(
         f'<a href="{escape(quote(f"{base}/{name}"))}">{escape(name)}</a>' for name in files

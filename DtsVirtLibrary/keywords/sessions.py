@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from robot.api import logger
 from robot.libraries.BuiltIn import BuiltIn
 
+from DtsVirtLibrary.errors import SshError
 from DtsVirtLibrary.guest import ssh
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ class SshSessions:
 
     def __init__(self) -> None:
         self._open: dict[str, tuple[Any, int]] = {}
+        self._clients: dict[str, Any] = {}
 
     def login(self, session: GuestSession, login: Login, seconds: float) -> None:
         """Open a connection, log in, and make it SSHLibrary's current one.
@@ -31,6 +33,18 @@ class SshSessions:
         library = _running_ssh_library()
         index = ssh.log_in(library, session, login, seconds)
         self._open[session.name] = (library, index)
+        self._clients[session.name] = library.current.client
+
+    def client(self, vm: str) -> Any:
+        """Return the SSH client (paramiko's) that is logged in to a VM.
+
+        :raises SshError: there is none.
+        """
+        if vm not in self._open:
+            raise SshError(
+                f"VM '{vm}' has no SSH connection. Start it with wait_for=ssh (the default)."
+            )
+        return self._clients[vm]
 
     def close(self, vm: str) -> None:
         """Close the VM's connection, if there is one; other connections stay as they are."""
