@@ -69,5 +69,7 @@ class Plan:
 
 def refusal(vm: str, origin: Origin | None, reason: str) -> ConfigError:
     """Return the error that says where it was written, which VM, and why not."""
-    place = f"{origin}: " if origin else ""
-    return ConfigError(f"{place}VM '{vm}': {reason}")
+    who = f"VM '{vm}'"
+    # What a keyword gave comes from the VM itself.
+    place = f"{origin}: " if origin and str(origin) != who else ""
+    return ConfigError(f"{place}{who}: {reason}")
