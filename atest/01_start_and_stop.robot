@@ -25,7 +25,7 @@ Start VM Returns A Session That Is Logged In
 The Stages Of The Start Are Told In Order
     [Documentation]    They count from the launch, and the whole start is in them.
     ${names} =    Evaluate    [stage.name for stage in $SESSION.stages]
-    ${expected} =    Create List
+    VAR    @{expected}
     ...    process started
     ...    QMP answered
     ...    CPUs started

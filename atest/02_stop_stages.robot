@@ -3,8 +3,8 @@ Documentation       Each stage by which a VM can be stopped, on a VM that ends b
 ...                 Gentlest of all is the guest agent, which every other suite uses.
 
 Resource            resources/common.resource
-Library             SSHLibrary
 Library             Process
+Library             SSHLibrary
 
 Suite Teardown      Stop All VMs    timeout=0 s
 

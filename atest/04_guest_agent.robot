@@ -80,18 +80,14 @@ Text Of The Guest Cannot Harm The Report
 
 A Large Binary File Goes Both Ways Unchanged
     [Documentation]    5 MB, compared by their digest on each side.
-    ${source} =    Set Variable    ${OUTPUT_DIR}/random.bin
-    Evaluate    pathlib.Path($source).write_bytes(random.randbytes(5 * 1024 * 1024 + 7))
-    ...    modules=pathlib, random
-    Put File In Guest    vm0    ${source}    /tmp/random.bin
-    ${expected} =    Get Digest Of File    ${source}
+    ${expected} =    Make A Random File    ${OUTPUT_DIR}/random.bin
+    Put File In Guest    vm0    ${OUTPUT_DIR}/random.bin    /tmp/random.bin
     ${result} =    Execute In Guest    vm0    sha256sum    /tmp/random.bin    expected_rc=0
     Should Start With    ${result.stdout}    ${expected}
     Get File From Guest    vm0    /tmp/random.bin    ${OUTPUT_DIR}/back/random.bin
     ${actual} =    Get Digest Of File    ${OUTPUT_DIR}/back/random.bin
     Should Be Equal    ${actual}    ${expected}
-    Remove File    ${source}
-    Remove File    ${OUTPUT_DIR}/back/random.bin
+    [Teardown]    Remove Files    ${OUTPUT_DIR}/random.bin    ${OUTPUT_DIR}/back/random.bin
 
 An Empty File And An Odd Name Go Too
     [Documentation]    Names are not seen by any shell.
@@ -118,6 +114,15 @@ Start VM Without Network
     Create VM    vm0    net=type=none
     ${session} =    Start VM    vm0
     VAR    ${SESSION}    ${session}    scope=SUITE
+
+Make A Random File
+    [Documentation]    Writes a bit more than 5 MiB and returns their digest.
+    [Arguments]    ${path}
+    Evaluate
+    ...    pathlib.Path($path).write_bytes(random.randbytes(5 * 1024 * 1024 + 7))
+    ...    modules=pathlib, random
+    ${digest} =    Get Digest Of File    ${path}
+    RETURN    ${digest}
 
 Get Digest Of File
     [Documentation]    Returns the SHA-256 of a file's bytes as hexadecimal text.

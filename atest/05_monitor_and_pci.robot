@@ -91,7 +91,7 @@ A VM Without A Display Says How To Get One
 *** Keywords ***
 Start A VM Of Each Machine Type
     [Documentation]    Each has a bridge with a device behind it.
-    VAR    &{SESSIONS}    scope=SUITE
+    VAR    &{SESSIONS}    &{EMPTY}    scope=SUITE
     Create VM    pc    vnc=auto=yes
     Add VM Device    pc    driver=pci-bridge    opt_id=bridge    chassis_nr=7
     Create VM    q35    machine=machine=q35

@@ -57,14 +57,17 @@ Every Way To Write It Gives The Same Command Line
     Lists Should Be Equal    ${from_values}    ${expected}
 
 The Nearer Word Counts
-    [Documentation]    Defaults, then the section, then what the keywords say; whole parameters.
-    [Setup]    Load VM Config    ${CONFIGS}/global.cfg
+    [Documentation]    The defaults fill in those parameters that the section has not.
+    Load VM Config    ${CONFIGS}/global.cfg
     Load VM Config    ${CONFIGS}/sample.cfg
     Create VM    vm1
     ${arguments} =    Get VM Command Line    vm1
     Should Contain    ${arguments}    256M
     Should Contain    ${arguments}    4,sockets=1,cores=4,threads=1
-    Create VM    vm0    cpu=number=3
+
+What Keywords Say Takes The Place Of What The File Says
+    [Documentation]    A whole parameter each: of the file's cpu nothing is left.
+    Create VM    vm0    ${CONFIGS}/sample.cfg    cpu=number=3
     ${arguments} =    Get VM Command Line    vm0
     Should Contain    ${arguments}    384M
     Should Contain    ${arguments}    3,sockets=1,cores=3,threads=1

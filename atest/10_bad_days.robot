@@ -74,8 +74,8 @@ Pabot Can Cut A Run Short
 
 KVM That Cannot Be Used Is Passed Over And Told
     [Documentation]    The device file alone is no proof; a trial decides.
-    [Setup]    Make A QEMU Without KVM
-    ${run} =    Run Inner Suite    accelerator.robot    --variable    QEMU:${QEMU_WITHOUT_KVM}
+    ${qemu} =    Make A QEMU Without KVM
+    ${run} =    Run Inner Suite    accelerator.robot    --variable    QEMU:${qemu}
     Inner Test Should Have Passed    ${run}
     ${report} =    OperatingSystem.Get File    ${run.output}/output.xml
     Should Match Regexp    ${report}    (?i)vm 'vm0': .*(tcg|emulation)
@@ -83,11 +83,11 @@ KVM That Cannot Be Used Is Passed Over And Told
 
 KVM That Is Demanded And Cannot Be Used Is A Failure
     [Documentation]    With the reason and what to do.
-    [Setup]    Make A QEMU Without KVM
+    ${qemu} =    Make A QEMU Without KVM
     ${run} =    Run Inner Suite
     ...    accelerator.robot
     ...    --variable
-    ...    QEMU:${QEMU_WITHOUT_KVM}
+    ...    QEMU:${qemu}
     ...    --variable
     ...    ACCELERATOR:kvm
     Inner Test Should Have Failed
@@ -109,8 +109,8 @@ Artifacts Should Be Kept
 Make A QEMU Without KVM
     [Documentation]    The installed QEMU, but it fails where KVM is asked for, as on a machine
     ...    whose KVM is of no use.
-    Create File
-    ...    ${OUTPUT_DIR}/qemu-without-kvm
-    ...    \#!/bin/sh\ncase "$*" in *"-accel kvm"*) echo 'no KVM for this test' >&2; exit 1;; esac\nexec qemu-system-x86_64 "$@"\n
-    Evaluate    os.chmod($OUTPUT_DIR + '/qemu-without-kvm', 0o755)    modules=os
-    VAR    ${QEMU_WITHOUT_KVM}    ${OUTPUT_DIR}/qemu-without-kvm    scope=TEST
+    VAR    ${path}    ${OUTPUT_DIR}/qemu-without-kvm
+    VAR    ${refusal}    case "$*" in *"-accel kvm"*) echo 'no KVM for this test' >&2; exit 1;; esac
+    Create File    ${path}    \#!/bin/sh\n${refusal}\nexec qemu-system-x86_64 "$@"\n
+    Evaluate    os.chmod($path, 0o755)    modules=os
+    RETURN    ${path}

@@ -40,13 +40,13 @@ A Connection Of The Tester Outlives The Stop Of Another VM
     Open Connection    ${SESSIONS['vm0'].host}    alias=mine    port=${SESSIONS['vm0'].port}
     Login    root    tester
     Stop VM    vm1
-    ${name} =    Execute Command    hostname
-    Should Be Equal    ${name}    vm0
     ${connection} =    Get Connection    alias=yes
     Should Be Equal    ${connection}    mine
-    Switch Connection    vm0
-    ${name} =    Execute Command    hostname
-    Should Be Equal    ${name}    vm0
+    FOR    ${alias}    IN    mine    vm0
+        Switch Connection    ${alias}
+        ${name} =    Execute Command    hostname
+        Should Be Equal    ${name}    vm0
+    END
     Run Keyword And Expect Error    Non-existing index or alias 'vm1'.    Switch Connection    vm1
 
 
