@@ -44,6 +44,8 @@ def skeleton() -> dict[str, Entry]:
         "usr/bin": cpio.symlink("../bin"),
         "usr/sbin": cpio.symlink("../bin"),
         "var/run": cpio.symlink("../run"),
+        # sshd complains to whoever logs in if it is missing.
+        "var/log/lastlog": cpio.file(b""),
         "etc/mtab": cpio.symlink("/proc/mounts"),
     }
 

@@ -18,7 +18,8 @@ async def libraries_of(programs: Iterable[bytes], tree: Tree) -> dict[str, bytes
     """
     found: dict[str, bytes] = {}
     examined: set[str] = set()
-    waiting = [ElfFile(program) for program in programs]
+    scripts = b"#!"
+    waiting = [ElfFile(program) for program in programs if not program.startswith(scripts)]
     while waiting:
         program = waiting.pop()
         if program.interpreter:

@@ -56,15 +56,16 @@ _SHUTDOWN = AddedFile("shutdown.sh", 0o755)
 
 _DEFAULT = Recipe(
     kernel="linux-image-amd64",
-    packages=("busybox-static", "qemu-guest-agent", "dropbear-bin", "openssh-sftp-server"),
+    packages=("bash", "busybox-static", "openssh-client", "openssh-server", "qemu-guest-agent"),
     programs=MappingProxyType(
         {
             "bin/busybox": "bin/busybox",
             "bin/qemu-ga": "usr/sbin/qemu-ga",
-            "bin/dropbear": "usr/sbin/dropbear",
-            "bin/dropbearkey": "usr/bin/dropbearkey",
-            # Where dropbear looks for it.
-            "usr/lib/sftp-server": "usr/lib/openssh/sftp-server",
+            # busybox's shell asks the terminal for the cursor's place after each prompt, which
+            # ends up in what a test reads.
+            "bin/bash": "bin/bash",
+            "bin/sshd": "usr/sbin/sshd",
+            "bin/ssh-keygen": "usr/bin/ssh-keygen",
         }
     ),
     modules=_CONSOLE_AND_AGENT + _NETWORK + _STORAGE + _FILE_SYSTEMS + _MACHINE,
@@ -75,7 +76,10 @@ _DEFAULT = Recipe(
             "etc/group": AddedFile("group"),
             "etc/passwd": AddedFile("passwd"),
             "etc/shadow": AddedFile("shadow", 0o600),
+            "etc/bash.bashrc": AddedFile("profile"),
+            "etc/inputrc": AddedFile("inputrc"),
             "etc/os-release": AddedFile("os-release"),
+            "etc/ssh/sshd_config": AddedFile("sshd_config"),
             "etc/profile": AddedFile("profile"),
             "etc/shells": AddedFile("shells"),
             "etc/init.d/early": AddedFile("early.sh", 0o755),

@@ -66,7 +66,7 @@ class Tree:
 
     def _existing(self, found: str, asked: str) -> str:
         if found not in self._links:
-            raise HostError(f"The downloaded packages hold no /{asked}.")
+            raise HostError(f"The downloaded packages hold no /{asked.strip('/')}.")
         return found
 
     @staticmethod

@@ -44,13 +44,19 @@ def extract_vmlinux(vmlinuz: bytes) -> bytes:
 
 def _decompress(payload: bytes) -> bytes:
     # The kernel's build appends the uncompressed size: decompressor objects stop before it.
-    try:
-        if payload.startswith(b"\xfd7zXZ\0"):
-            return lzma.LZMADecompressor(lzma.FORMAT_XZ).decompress(payload)
-        if payload.startswith(b"\x1f\x8b"):
-            return zlib.decompressobj(wbits=31).decompress(payload)
-    except (lzma.LZMAError, zlib.error) as error:
-        raise HostError(f"The kernel inside vmlinuz is damaged: {error}.") from error
+    decompressor: lzma.LZMADecompressor | zlib._Decompress | None = None
+    if payload.startswith(b"\xfd7zXZ\0"):
+        decompressor = lzma.LZMADecompressor(lzma.FORMAT_XZ)
+    elif payload.startswith(b"\x1f\x8b"):
+        decompressor = zlib.decompressobj(wbits=31)
+    if decompressor is not None:
+        try:
+            kernel = decompressor.decompress(payload)
+        except (lzma.LZMAError, zlib.error) as error:
+            raise HostError(f"The kernel inside vmlinuz is damaged: {error}.") from error
+        if not decompressor.eof:
+            raise HostError("The kernel inside vmlinuz is damaged: its end is missing.")
+        return kernel
     raise HostError(
         "The kernel inside vmlinuz is compressed in a way the builder does not know"
         f" (it begins with {payload[:6].hex(' ')}); known are xz and gzip."

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Serves SSH with a host key of this boot.
-mkdir -p /dev/pts && mount -t devpts -o mode=0620,gid=5 devpts /dev/pts
+mkdir -p /dev/pts /run/sshd && mount -t devpts -o mode=0620,gid=5 devpts /dev/pts
 read -r cmdline </proc/cmdline
 for word in $cmdline; do
     case $word in authorized_key=*)
@@ -10,9 +10,9 @@ for word in $cmdline; do
     esac
 done
 key=/run/ssh_host_ed25519_key
-[ -e $key ] || dropbearkey -t ed25519 -f $key >/dev/null 2>&1
+[ -e $key ] || ssh-keygen -q -t ed25519 -N '' -f $key
 # Who logs in finds the disks there.
 until [ -e /run/devices-ready ]; do
     usleep 20000
 done
-exec dropbear -F -E -r $key 2>/run/ssh.log
+exec /usr/sbin/sshd -D -e -r 2>/run/ssh.log
