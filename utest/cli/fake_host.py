@@ -49,7 +49,7 @@ class FakeHost:
     installed: dict[str, str] = field(
         default_factory=lambda: {
             "qemu-system-x86": "1:7.2", "qemu-utils": "1:7.2", "ca-certificates": "2023",
-            "openssh-client": "1:9.2", "qemu-guest-agent": "1:7.2", "iproute2": "6.1",
+            "openssh-client": "1:9.2", "qemu-guest-agent": "1:7.2", "iproute2": "6.1", "procps": "2:4.0",
         }
     )  # fmt: skip
     variables: dict[str, str] = field(default_factory=lambda: {"HOME": "/home/ada"})
