@@ -11,7 +11,7 @@ import os
 import shutil
 import socket
 import subprocess
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
@@ -84,7 +84,7 @@ async def start(
         hypervisor = QemuHypervisor(host, QemuSettings(binary), _no_guest)
 
         async def launch(spec: VmSpec) -> QemuInstance:
-            instance = await hypervisor.launch(spec, Deadline(SECONDS), Timeline())
+            instance = await hypervisor.launch(spec, Deadline(SECONDS), Timeline(), _keep_nothing)
             stack.push_async_callback(_end, instance)
             return instance
 
@@ -93,6 +93,10 @@ async def start(
 
 async def _no_guest(flavour: str) -> GuestFiles:
     raise AssertionError(f"nobody asked for the guest '{flavour}'")
+
+
+async def _keep_nothing(files: Mapping[str, bytes]) -> None:
+    """Take the files of a failed start that nobody reads here."""
 
 
 async def _end(instance: QemuInstance) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -98,7 +98,7 @@ async def test_threads_of_a_real_qemu(monkeypatch: pytest.MonkeyPatch, tmp_path:
     host = LocalHost()
     hypervisor = QemuHypervisor(host, QemuSettings(), _no_guest)
     try:
-        instance = await hypervisor.launch(vm, Deadline(30), Timeline())
+        instance = await hypervisor.launch(vm, Deadline(30), Timeline(), _keep_nothing)
         allowed = {
             (task / "comm").read_text().strip(): os.sched_getaffinity(int(task.name))
             for task in Path(f"/proc/{instance.pid}/task").iterdir()
@@ -114,6 +114,10 @@ async def test_threads_of_a_real_qemu(monkeypatch: pytest.MonkeyPatch, tmp_path:
 
 async def _no_guest(flavour: str) -> GuestFiles:
     raise AssertionError(f"nobody asked for the guest '{flavour}'")
+
+
+async def _keep_nothing(files: Mapping[str, bytes]) -> None:
+    """Take the files of a failed start that nobody reads here."""
 
 
 async def test_each_vcpu_has_its_own_cpu() -> None:
