@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -210,6 +211,9 @@ TARGETS: dict[str, Callable[[], list[Totals]]] = {
 }
 
 if __name__ == "__main__":
+    # A shell that starts a job in the background makes it ignore these; the tests send them.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGQUIT, signal.SIG_DFL)
     try:
         sys.exit(main(sys.argv[1:]))
     except KeyboardInterrupt:
