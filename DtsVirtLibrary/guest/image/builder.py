@@ -5,10 +5,10 @@ from __future__ import annotations
 import hashlib
 import secrets
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
-from DtsVirtLibrary.errors import HostError
+from DtsVirtLibrary.errors import CleanupError, HostError
 from DtsVirtLibrary.guest.image.cache import Build, GuestCache, Manifest
 from DtsVirtLibrary.guest.image.initramfs import initramfs, kernel_release
 from DtsVirtLibrary.guest.image.key import find_key, make_key
@@ -28,6 +28,8 @@ from DtsVirtLibrary.host.protocol import Host
 KERNEL, INITRD = "vmlinux", "initrd"
 LOCK_TIMEOUT = 1200.0
 SPACE_NEEDED = 800_000_000
+# Tells backup programs to pass by (https://bford.info/cachedir/).
+CACHE_TAG = b"Signature: 8a477f597d28d172789f06886806bc55\n"
 
 
 @dataclass(frozen=True)
@@ -99,7 +101,7 @@ async def _locked(host: Host, cache: GuestCache, progress: Progress) -> AsyncIte
 async def _check_cache(host: Host, cache: GuestCache) -> None:
     try:
         await host.make_directory(cache.root)
-        await host.write_bytes(f"{cache.root}/lock", b"")
+        await host.write_bytes(f"{cache.root}/CACHEDIR.TAG", CACHE_TAG, mode=0o644)
     except HostError as error:
         raise HostError(
             f"The guest's cache {cache.root} cannot be written: {error.summary}"
@@ -120,7 +122,9 @@ async def _work_directory(host: Host, cache: GuestCache) -> AsyncIterator[str]:
     # Beside the finished builds, so that the result can be renamed into its place.
     for name in await host.list_directory(cache.root):
         if name.startswith("work-"):
-            await host.remove(f"{cache.root}/{name}")
+            # What a killed builder left; a command of it may still be writing there.
+            with suppress(CleanupError):
+                await host.remove(f"{cache.root}/{name}")
     work = f"{cache.root}/work-{secrets.token_hex(4)}"
     await host.make_directory(work, mode=0o700)
     try:
