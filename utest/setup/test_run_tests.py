@@ -113,4 +113,4 @@ def test_an_unknown_target_is_refused(
     runner: ModuleType, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert runner.main(["unit"]) == 2
-    assert "unknown target 'unit'; known: lint, utest" in capsys.readouterr().err
+    assert "unknown target 'unit'; known: lint, libdoc, utest-fast" in capsys.readouterr().err
