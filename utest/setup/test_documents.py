@@ -11,6 +11,7 @@ from DtsVirtLibrary.cli.package_checks import known_debian_packages
 
 ROOT = Path(__file__).resolve().parents[2]
 DEPENDENCIES = (ROOT / "docs/dependencies.md").read_text(encoding="utf-8")
+DOCUMENTS = sorted((ROOT / "docs").glob("*.md"))
 SETUP = (ROOT / "setup.py").read_text(encoding="utf-8")
 CONSTRAINTS = (ROOT / "constraints.txt").read_text(encoding="utf-8")
 
@@ -53,3 +54,20 @@ def test_each_debian_package_is_explained(package: object) -> None:
     assert need in ("vm", "guest", "test")
     row = next(line for line in DEPENDENCIES.splitlines() if line.startswith(f"| {name} |"))
     assert row.replace("`", "").rstrip(" |").endswith(reason)
+
+
+def test_the_readme_names_only_keywords_that_there_are() -> None:
+    from DtsVirtLibrary import DtsVirtLibrary  # it needs Robot Framework
+
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    table = readme[readme.index("## Keywords") : readme.index("## Configuration")]
+    named = set(re.findall(r"`([A-Z][^`]+)`", table))
+    assert len(named) > 30
+    assert named - set(DtsVirtLibrary().get_keyword_names()) == set()
+
+
+@pytest.mark.parametrize("document", ["README.md", *(f"docs/{p.name}" for p in DOCUMENTS)])
+def test_links_lead_somewhere(document: str) -> None:
+    path = ROOT / document
+    links = re.findall(r"\]\(([^)#:]+)\)", path.read_text(encoding="utf-8"))
+    assert [link for link in links if not (path.parent / link).exists()] == []
