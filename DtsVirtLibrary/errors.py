@@ -34,6 +34,8 @@
     ├── ApplicationError        a console application
     │   ├── ApplicationTimeout  it did not print what was waited for
     │   └── ApplicationDied     it ended while it was needed
+    ├── TrafficError            packets could not be sent or captured
+    │   └── PacketMismatch      other packets arrived than expected, or none
     ├── GuestCommandFailed      a command in the guest returned another exit code than expected
     └── WaitTimeout             a state that was waited for did not come
 
@@ -258,6 +260,14 @@ class ApplicationTimeout(ApplicationError):
 
 class ApplicationDied(ApplicationError):
     """A console application ended while it was needed."""
+
+
+class TrafficError(DtsVirtError):
+    """Packets could not be sent or captured."""
+
+
+class PacketMismatch(TrafficError):
+    """Other packets arrived than the test expects, or none."""
 
 
 class GuestCommandFailed(DtsVirtError):
