@@ -148,14 +148,15 @@ async def zombies(sh: Any) -> str:
 
 def use_over_ssh(port: int, image: GuestImage) -> None:
     """Log in by key and by password, run commands, use the shell and transfer a file."""
-    for credentials in ({"key_filename": image.key}, {"password": "tester"}):
+    logins: list[dict[str, Any]] = [{"key_filename": image.key}, {"password": "tester"}]
+    for credentials in logins:
         with paramiko.SSHClient() as client:
             client.set_missing_host_key_policy(paramiko.AutoAddPolicy())
             client.connect(
                 "127.0.0.1",
                 port,
                 "root",
-                **credentials,  # type: ignore[arg-type]
+                **credentials,
                 allow_agent=False,
                 look_for_keys=False,
                 banner_timeout=BOOT_SECONDS,

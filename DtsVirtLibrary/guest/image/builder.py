@@ -178,11 +178,11 @@ async def _fetch(
         return await _resolve_and_download(source, recipe)
     except HostError:
         # No lists there, or ones that name versions the mirror no longer has.
-        await source.use_own_lists()
+        complaints = await source.use_own_lists()
     try:
         return await _resolve_and_download(source, recipe)
     except HostError as error:
-        raise unavailable(host, error) from error
+        raise unavailable(host, error, complaints) from error
 
 
 async def _resolve_and_download(

@@ -59,6 +59,8 @@ async def _locked(
         if not done:
             raise HostError(f"Another process has held {path} for {timeout:.0f} s.")
         if not answer.result():
-            raise HostError(f"The lock {path} cannot be taken: flock(1) failed. Can you write there?")
+            raise HostError(
+                f"The lock {path} cannot be taken: flock(1) failed. Can you write there?"
+            )
     finally:
         answer.cancel()

@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from DtsVirtLibrary.errors import CommandError, Evidence, HostError
-from DtsVirtLibrary.host.protocol import Host
+from DtsVirtLibrary.errors import Evidence, HostError
+from DtsVirtLibrary.host.protocol import Completed, Host
 
 Progress = Callable[[str], None]
 
@@ -61,8 +61,10 @@ class PackageSource:
                 )
         await self._host.make_directory(f"{self._directory}/apt-cache/archives/partial")
 
-    async def use_own_lists(self) -> None:
+    async def use_own_lists(self) -> list[str]:
         """Fetch package lists into the working directory, from the machine's sources.
+
+        Return apt's complaints, the last three.
 
         :raises HostError: apt could not run; a source that fails is noticed later, when a
             package is missing.
@@ -72,7 +74,7 @@ class PackageSource:
         await self._host.write_bytes(f"{state}/status", b"")
         self._options += ["-o", f"Dir::State={state}", "-o", f"Dir::State::status={state}/status"]
         self._progress("fetching package lists")
-        await self._apt(
+        completed = await self._apt(
             "apt-get",
             "update",
             "-o",
@@ -80,6 +82,7 @@ class PackageSource:
             timeout=UPDATE_TIMEOUT,
             check=False,
         )
+        return printable(completed.stderr).splitlines()[-3:]
 
     async def show(self, names: Sequence[str]) -> list[Package]:
         """Return the version that apt would install of each package, in the order given.
@@ -141,8 +144,8 @@ class PackageSource:
             await self._host.remove(path)
 
     async def _known(self, names: Sequence[str]) -> dict[str, Package]:
-        output = await self._apt("apt-cache", "show", "--no-all-versions", *names, check=False)
-        return {package.name: package for package in parse_index(output)}
+        shown = await self._apt("apt-cache", "show", "--no-all-versions", *names, check=False)
+        return {package.name: package for package in parse_index(shown.stdout)}
 
     async def _verify(self, packages: Sequence[Package], paths: Sequence[str]) -> None:
         completed = await self._host.run(["sha256sum", *paths], timeout=QUERY_TIMEOUT)
@@ -163,20 +166,19 @@ class PackageSource:
         timeout: float = QUERY_TIMEOUT,
         directory: str | None = None,
         check: bool = True,
-    ) -> str:
+    ) -> Completed:
         environment = {"DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C.UTF-8"}
         for variable in (*PROXY_VARIABLES, *(name.upper() for name in PROXY_VARIABLES)):
             value = await self._host.environment(variable)
             if value:
                 environment[variable] = value
-        completed = await self._host.run(
+        return await self._host.run(
             [program, *self._options, *arguments],
             timeout=timeout,
             directory=directory,
             environment=environment,
             check=check,
         )
-        return completed.stdout
 
 
 def parse_index(text: str) -> list[Package]:
@@ -214,18 +216,14 @@ def megabytes(size: int) -> str:
     return f"{size / 1e6:.0f} MB" if size >= 10e6 else f"{size / 1e6:.1f} MB"
 
 
-def unavailable(host: Host, error: HostError) -> HostError:
+def unavailable(host: Host, error: HostError, complaints: Sequence[str]) -> HostError:
     """Return the error for packages that could not be had, with what helps."""
-    tail = error.evidence.stderr_tail if isinstance(error, CommandError) else ""
+    remedy = (
+        "Needed: a Debian machine that reaches its package mirror. Try `apt-get update`; behind"
+        " a proxy set http_proxy. Without network, copy the cache directory of a machine where"
+        " `dtsvirt guest build` ran."
+    )
     return HostError(
         f"The packages of the guest cannot be had on {host.name}: {error.summary}",
-        Evidence(
-            stderr_tail=tail,
-            facts=[
-                *error.evidence.facts,
-                "Needed: a Debian machine that reaches its package mirror. Try `apt-get update`;"
-                " behind a proxy set http_proxy. Without network, copy the cache directory of a"
-                " machine where `dtsvirt guest build` ran.",
-            ],
-        ),
+        Evidence(facts=[*error.evidence.facts, *complaints, remedy]),
     )
