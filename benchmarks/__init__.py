@@ -1,0 +1,1 @@
+"""What the library costs, measured against a script that does nothing but the necessary."""
