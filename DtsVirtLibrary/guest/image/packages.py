@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from DtsVirtLibrary.errors import Evidence, HostError
 from DtsVirtLibrary.host.protocol import Completed, Host
+from DtsVirtLibrary.printable import printable
 
 Progress = Callable[[str], None]
 
