@@ -134,19 +134,19 @@ class DtsVirtLibrary(DynamicCore):  # type: ignore[misc] # robotlibcore is not t
 
     def start_suite(self, data: Any, result: Any) -> None:
         """A suite that imports the library begins."""
-        self._context.enter_scope(is_test=False)
+        self._context.enter_scope(data.id, is_test=False)
 
     def start_test(self, data: Any, result: Any) -> None:
         """A test begins."""
-        self._context.enter_scope(is_test=True)
+        self._context.enter_scope(data.id, is_test=True)
 
     def end_test(self, data: Any, result: Any) -> None:
         """A test ended, its teardown included."""
-        self._context.leave_scope()
+        self._context.leave_scope(data.id)
 
     def end_suite(self, data: Any, result: Any) -> None:
         """A suite ended, its teardown included."""
-        self._context.leave_scope()
+        self._context.leave_scope(data.id)
 
     def close(self) -> None:
         """The run ended, in whatever way."""

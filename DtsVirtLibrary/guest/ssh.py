@@ -10,6 +10,8 @@ import socket
 from contextlib import suppress
 from typing import Any
 
+import paramiko  # type: ignore[import-untyped]
+
 from DtsVirtLibrary.errors import Evidence, SshAuthError, SshError, SshTimeout
 from DtsVirtLibrary.printable import printable
 from DtsVirtLibrary.results import GuestSession
@@ -18,35 +20,39 @@ from DtsVirtLibrary.spec import Login
 # The usual ends of a shell's prompt; without a prompt SSHLibrary waits 1 s for silence.
 PROMPT = "REGEXP:[#$>%] ?$"
 
+# What SSHLibrary lets through of itself, paramiko and the system; Robot Framework's own
+# signals (a stop by Ctrl-C is an Exception too) must pass.
+FAILURES = (RuntimeError, OSError, EOFError, KeyError, paramiko.SSHException)
 
-def log_in(library: Any, session: GuestSession, login: Login, seconds: float) -> int:
-    """Open a connection under the VM's name as alias, log in and return its index.
+
+def log_in(library: Any, session: GuestSession, login: Login, seconds: float) -> Any:
+    """Open a connection under the VM's name as alias, log in and return SSHLibrary's client.
 
     :param library: the SSHLibrary instance that the suite uses.
     :raises SshAuthError: the guest refuses the user, password or key.
     :raises SshTimeout: the login took longer than `seconds`.
     """
-    index = int(
-        library.open_connection(
-            session.host,
-            alias=session.name,
-            port=session.port,
-            timeout=f"{seconds} seconds",
-            prompt=login.prompt or PROMPT,
-            term_type="dumb",
-            width=1000,
-        )
+    library.open_connection(
+        session.host,
+        alias=session.name,
+        port=session.port,
+        timeout=f"{seconds} seconds",
+        prompt=login.prompt or PROMPT,
+        term_type="dumb",
+        width=1000,
     )
+    connection = library.current
     try:
         _authenticate(library, login)
-    except Exception as error:
-        text = printable(str(error))
-        if _authenticated(library):
-            # Only the prompt was not recognised, and every keyword can be used.
-            return _without_delay(library, index)
-        close(library, index)
-        raise _explained(session, login, text, seconds) from error
-    return _without_delay(library, index)
+    except FAILURES as error:
+        # If it is authenticated, only the prompt was not recognised: it can be used.
+        if not _authenticated(connection):
+            close(library, connection)
+            raise _explained(session, login, printable(str(error)), seconds) from error
+    # Nagle's algorithm makes a command take 44 ms instead of 12.
+    transport = connection.client.get_transport()
+    transport.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return connection
 
 
 def _authenticate(library: Any, login: Login) -> None:
@@ -57,23 +63,27 @@ def _authenticate(library: Any, login: Login) -> None:
         library.login(login.user, login.password or "", delay="0 seconds")
 
 
-def _authenticated(library: Any) -> bool:
-    with suppress(Exception):
-        return bool(library.current.client.get_transport().is_authenticated())
-    return False
+def _authenticated(connection: Any) -> bool:
+    transport = connection.client.get_transport()
+    return transport is not None and bool(transport.is_authenticated())
 
 
-def _without_delay(library: Any, index: int) -> int:
-    """Switch Nagle's algorithm off: a command then takes 12 ms instead of 44."""
-    transport = library.current.client.get_transport()
-    transport.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    return index
+def close(library: Any, connection: Any) -> None:
+    """Close a connection and no other; the one that is current stays so.
 
-
-def close(library: Any, index: int) -> None:
-    """Close a connection by its index, which no other connection shares."""
-    library.switch_connection(index)
-    library.close_connection()
+    Quiet if it has ended, and if SSHLibrary has forgotten it.
+    """
+    current = library.current
+    with suppress(*FAILURES):
+        library.switch_connection(connection.config.index)
+        if library.current is connection:
+            # SSHLibrary forgets its alias too, so that a later connection may take it.
+            library.close_connection()
+    with suppress(*FAILURES):
+        connection.close()
+    if current is not connection:
+        with suppress(*FAILURES):
+            library.switch_connection(current.config.index)
 
 
 def _explained(session: GuestSession, login: Login, text: str, seconds: float) -> SshError:

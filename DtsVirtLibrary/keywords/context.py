@@ -11,17 +11,17 @@ from robot.api import logger
 
 from DtsVirtLibrary.errors import SshError
 from DtsVirtLibrary.loop import LoopThread
+from DtsVirtLibrary.results import GuestSession, StopStage
 
 from .scopes import Scopes
 from .settings import ClosingScope, Settings
 from .suite import output_directory
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from DtsVirtLibrary.assembly import Parts
     from DtsVirtLibrary.host.protocol import Host
-    from DtsVirtLibrary.results import GuestSession
     from DtsVirtLibrary.vm.machine import Machine
 
     from .consoles import Consoles
@@ -89,13 +89,24 @@ class LibraryContext:
         """
         return self.parts.registry.get(name)
 
-    def use(self, name: str, action: str, work: Callable[[Any], Coroutine[Any, Any, T]]) -> T:
+    def use(
+        self,
+        name: str,
+        action: str,
+        work: Callable[[Any], Coroutine[Any, Any, T]],
+        *,
+        needs_guest: bool = False,
+    ) -> T:
         """Do something with a running VM's instance.
 
+        :param needs_guest: the guest must do it, so a panic ends it.
         :raises VmStateError: it does not run.
         :raises VmDied: its process has ended, or ends meanwhile.
         """
-        return self.run(self.machine(name).use(action, work))
+        machine = self.machine(name)
+        for surprise in machine.take_surprises():
+            logger.warn(f"VM '{name}': {surprise}")
+        return self.run(machine.use(action, work, needs_guest=needs_guest))
 
     def seconds(self, given: timedelta | None, default: timedelta) -> float:
         """Return the time given to a keyword, else the library's default, in seconds."""
@@ -128,16 +139,18 @@ class LibraryContext:
         if self.settings.closing is ClosingScope.KEEP:
             self.run(machine.keep())
 
-    def enter_scope(self, *, is_test: bool) -> None:
+    def enter_scope(self, identity: str, *, is_test: bool) -> None:
         """A test or suite begins."""
-        self.scopes.enter(is_test=is_test)
-        self.application_scopes.enter(is_test=is_test)
+        self.scopes.enter(identity, is_test=is_test)
+        self.application_scopes.enter(identity, is_test=is_test)
 
-    def leave_scope(self) -> None:
+    def leave_scope(self, identity: str) -> None:
         """A test or suite ended: stop what belongs to it.
 
         The host's applications come last: a VM may need them, as its back ends, to end well.
         """
+        if not self.scopes.is_current(identity):
+            return
         applications, _ = self.application_scopes.leave()
         if self._consoles is not None:
             self._consoles.stop(self._consoles.in_guests(applications))
@@ -152,15 +165,33 @@ class LibraryContext:
             return
         self._parts.configs.forget(depth)
         registry = self._parts.registry
-        machines = [item for item in registry.running() if item.name in stop]
-        for machine in machines:
+        try:
+            self.stop_machines(
+                [item for item in registry if item.name in stop], self.settings.stop_timeout
+            )
+        finally:
+            for machine in list(registry):
+                if machine.name in forget:
+                    registry.forget(machine)
+
+    def stop_machines(
+        self, machines: Iterable[Machine], timeout: timedelta
+    ) -> dict[str, StopStage]:
+        """Stop VMs side by side, tell how that went, and return the stage that worked for each."""
+        chosen = list(machines)
+        for machine in chosen:
             self.sessions.close(machine.name)
-        stages = self.run(registry.stop(machines, self.settings.stop_timeout.total_seconds()))
+        told = {machine.name: len(machine.notes) for machine in chosen}
+        try:
+            stages = self.run(self.parts.registry.stop(chosen, timeout.total_seconds()))
+        finally:
+            for machine in chosen:
+                for note in machine.notes[told[machine.name] :]:
+                    logger.warn(f"VM '{machine.name}': {note}")
         for vm, stage in stages.items():
-            logger.info(f"VM '{vm}' was still running and was stopped by: {stage.value}.")
-        for machine in list(registry):
-            if machine.name in forget:
-                registry.forget(machine)
+            if stage is not StopStage.ALREADY:
+                logger.info(f"VM '{vm}' was stopped by: {stage.value}.")
+        return stages
 
     def close(self) -> None:
         """End everything that is left, fast, at the end of the run. Quiet the second time."""

@@ -19,9 +19,7 @@ class DeviceKeywords:
         self._context = context
 
     @keyword(name="Set VM Parameter", tags=("VM", "Config", "Setter"))
-    def set_vm_parameter(
-        self, vm: str, parameter: str, value: Any = None, /, **options: Any
-    ) -> None:
+    def set_vm_parameter(self, vm: str, parameter: str, value: Any = None, **options: Any) -> None:
         """Sets a parameter of a VM that does not run, in place of what it was.
 
         Give the parameter's options by name, or its whole value as the configuration
@@ -35,7 +33,7 @@ class DeviceKeywords:
         set_parameter(self._context.machine(vm), parameter, value, options)
 
     @keyword(name="Add VM Device", tags=("VM", "Config"))
-    def add_vm_device(self, vm: str, /, **options: Any) -> str:
+    def add_vm_device(self, vm: str, **options: Any) -> str:
         """Adds a device and returns its id; plugs it in if the VM runs.
 
         ``driver`` is ``vhost-user``, ``virtio-net-pci``, ``vfio-pci`` (or the old
@@ -48,7 +46,7 @@ class DeviceKeywords:
         return self._add(vm, "device", options)
 
     @keyword(name="Add VM Net", tags=("VM", "Config"))
-    def add_vm_net(self, vm: str, /, **options: Any) -> str:
+    def add_vm_net(self, vm: str, **options: Any) -> str:
         """Adds a network card with its back end and returns its id; plugs it in if the VM runs.
 
         ``type`` is the back end: ``user``, ``tap`` or ``bridge``. Its options and those of
@@ -75,7 +73,7 @@ class DeviceKeywords:
         return card
 
     @keyword(name="Add VM Disk", tags=("VM", "Config"))
-    def add_vm_disk(self, vm: str, file: str, /, **options: Any) -> str:
+    def add_vm_disk(self, vm: str, file: str, **options: Any) -> str:
         """Adds a disk and returns its id; plugs it in if the VM runs.
 
         | `Add VM Disk` | vm0 | /images/data.qcow2 | format=qcow2 | overlay=yes |

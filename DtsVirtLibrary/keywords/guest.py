@@ -36,7 +36,10 @@ class GuestKeywords:
         """
         seconds = self._agent_seconds(timeout)
         took = self._context.use(
-            vm, "Ping Guest Agent", lambda instance: instance.agent.ping(timeout=seconds)
+            vm,
+            "Ping Guest Agent",
+            lambda instance: instance.agent.ping(timeout=seconds),
+            needs_guest=True,
         )
         logger.info(f"VM '{vm}': the guest agent answered in {took * 1000:.1f} ms.")
         return timedelta(seconds=took)
@@ -52,7 +55,10 @@ class GuestKeywords:
         """
         seconds = self._agent_seconds(timeout)
         found = self._context.use(
-            vm, "Get Guest Interfaces", lambda instance: instance.agent.interfaces(timeout=seconds)
+            vm,
+            "Get Guest Interfaces",
+            lambda instance: instance.agent.interfaces(timeout=seconds),
+            needs_guest=True,
         )
         return {item.name: item for item in found}
 
@@ -99,6 +105,7 @@ class GuestKeywords:
                 timeout=timeout.total_seconds(),
                 stdin=None if stdin is None else stdin.encode(),
             ),
+            needs_guest=True,
         )
         logger.info(f"rc={result.rc}")
         for name, text in (("stdout", result.stdout), ("stderr", result.stderr)):

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     from .context import LibraryContext
 
+NO_CONTROL_CARD = "it has no network card with a user network, so there is no SSH login"
+
 
 class LifecycleKeywords:
     """Creating, starting and stopping VMs."""
@@ -82,7 +84,7 @@ class LifecycleKeywords:
 
         | ${status} = | `Get VM Status` | vm0 |
         """
-        return self._context.machine(vm).status.value
+        return self._context.run(self._context.machine(vm).ask_status()).value
 
     @keyword(name="Start VM", tags=("VM",))
     def start_vm(
@@ -113,7 +115,9 @@ class LifecycleKeywords:
             session = context.run(machine.start(wait_for, self._start_seconds(machine, timeout)))
             context.scopes.started(vm)
             context.keep(machine)
-            if wait_for is Readiness.SSH and session.port is not None:
+            if wait_for is Readiness.SSH and session.port is None:
+                machine.notes.append(NO_CONTROL_CARD)
+            elif wait_for is Readiness.SSH:
                 session = self._log_in_or_give_up(machine)
         except BaseException as error:
             self._report(machine, error)
@@ -170,14 +174,8 @@ class LifecycleKeywords:
         """
         context = self._context
         machine = context.machine(vm)
-        context.sessions.close(vm)
-        seconds = context.seconds(timeout, context.settings.stop_timeout)
-        before = len(machine.notes)
-        stage = context.run(machine.stop(seconds))
-        for note in machine.notes[before:]:
-            logger.warn(f"VM '{vm}': {note}")
-        logger.info(f"VM '{vm}' was stopped by: {stage.value}.")
-        return stage
+        default = context.settings.stop_timeout
+        return context.stop_machines([machine], default if timeout is None else timeout)[vm]
 
     @keyword(name="Kill VM", tags=("VM",))
     def kill_vm(self, vm: str) -> None:
@@ -197,11 +195,9 @@ class LifecycleKeywords:
         | [Teardown] | `Stop All VMs` |
         """
         context = self._context
-        context.sessions.close_all()
-        seconds = context.seconds(timeout, context.settings.stop_timeout)
-        stages = context.run(context.parts.registry.stop(context.parts.registry.running(), seconds))
-        for vm, stage in stages.items():
-            logger.info(f"VM '{vm}' was stopped by: {stage.value}.")
+        default = context.settings.stop_timeout
+        running = context.parts.registry.running()
+        context.stop_machines(running, default if timeout is None else timeout)
 
     @keyword(name="VM Should Be Running", tags=("VM", "Assertion"))
     def vm_should_be_running(self, vm: str) -> None:
@@ -222,6 +218,8 @@ class LifecycleKeywords:
         """
         context = self._context
         machine = context.machine(vm)
+        if machine.status is VmStatus.CREATED:
+            raise VmStateError(f"VM '{vm}' was never started, so it cannot stop.")
         if not context.run(machine.wait_until_stopped(timeout.total_seconds())):
             raise WaitTimeout(
                 f"VM '{vm}' did not stop within {timeout.total_seconds():g} s; "

@@ -51,7 +51,7 @@ class MonitorKeywords:
 
     @keyword(name="Run QMP Command", tags=("Monitor",))
     def run_qmp_command(
-        self, vm: str, command: str, /, *, timeout: timedelta | None = None, **arguments: Any
+        self, vm: str, command: str, *, timeout: timedelta | None = None, **arguments: Any
     ) -> Any:
         """Runs a QMP command with its arguments by name and returns what QEMU returns.
 

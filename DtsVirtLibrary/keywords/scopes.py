@@ -11,6 +11,7 @@ from .settings import ClosingScope
 class _Scope:
     """A running suite or test and what was created and started inside it."""
 
+    identity: str
     is_test: bool
     created: list[str] = field(default_factory=list)
     started: list[str] = field(default_factory=list)
@@ -32,14 +33,19 @@ class Scopes:
         """How many suites and tests run, one inside the other."""
         return len(self._stack)
 
-    def enter(self, *, is_test: bool) -> None:
-        """A suite or test begins."""
-        self._stack.append(_Scope(is_test))
+    def enter(self, identity: str, *, is_test: bool) -> None:
+        """A suite or test begins; `identity` is Robot Framework's id of it."""
+        self._stack.append(_Scope(identity, is_test))
+
+    def is_current(self, identity: str) -> bool:
+        """Whether this suite or test is the innermost that was seen to begin.
+
+        One that imported the library while it ran ends without having begun here.
+        """
+        return bool(self._stack) and self._stack[-1].identity == identity
 
     def leave(self) -> tuple[list[str], list[str]]:
-        """A suite or test ended: return the VMs to stop, and those whose names to free."""
-        if not self._stack:
-            return [], []
+        """The current one ended: return the VMs to stop, and those whose names to free."""
         scope = self._stack.pop()
         if self._closes(scope):
             return scope.started, scope.created

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from robot.api import logger
@@ -17,11 +16,14 @@ if TYPE_CHECKING:
 
 
 class SshSessions:
-    """Opens a connection for each VM and closes just those it opened."""
+    """Opens a connection for each VM and closes just those it opened.
+
+    Testers close, switch and open connections as they like, and SSHLibrary gives an index
+    anew after ``Close All Connections``: so a connection is remembered by itself.
+    """
 
     def __init__(self) -> None:
-        self._open: dict[str, tuple[Any, int]] = {}
-        self._clients: dict[str, Any] = {}
+        self._open: dict[str, tuple[Any, Any]] = {}
 
     def login(self, session: GuestSession, login: Login, seconds: float) -> None:
         """Open a connection, log in, and make it SSHLibrary's current one.
@@ -31,9 +33,7 @@ class SshSessions:
         """
         self.close(session.name)
         library = _running_ssh_library()
-        index = ssh.log_in(library, session, login, seconds)
-        self._open[session.name] = (library, index)
-        self._clients[session.name] = library.current.client
+        self._open[session.name] = (library, ssh.log_in(library, session, login, seconds))
 
     def client(self, vm: str) -> Any:
         """Return the SSH client (paramiko's) that is logged in to a VM.
@@ -44,20 +44,12 @@ class SshSessions:
             raise SshError(
                 f"VM '{vm}' has no SSH connection. Start it with wait_for=ssh (the default)."
             )
-        return self._clients[vm]
+        return self._open[vm][1].client
 
     def close(self, vm: str) -> None:
         """Close the VM's connection, if there is one; other connections stay as they are."""
-        if vm not in self._open:
-            return
-        library, index = self._open.pop(vm)
-        current = library.current.config.index
-        # The alias is forgotten too, so that a later connection may take it.
-        with suppress(Exception):
-            ssh.close(library, index)
-        if current not in (None, index):
-            with suppress(Exception):
-                library.switch_connection(current)
+        if vm in self._open:
+            ssh.close(*self._open.pop(vm))
 
     def close_all(self) -> None:
         """Close every connection that was opened here."""

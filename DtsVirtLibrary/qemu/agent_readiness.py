@@ -30,6 +30,11 @@ class AgentReadiness:
         self._open = asyncio.Event()
         monitor.on_event(self._note)
 
+    @property
+    def connected(self) -> bool:
+        """Whether the guest holds the port open, as far as events told."""
+        return self._open.is_set()
+
     def _note(self, event: MonitorEvent) -> None:
         if event.name == "VSERPORT_CHANGE" and event.data.get("id") == AGENT_PORT:
             if event.data.get("open"):

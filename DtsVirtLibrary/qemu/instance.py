@@ -19,6 +19,7 @@ from . import hotplug
 from .agent import Agent
 from .agent_readiness import AgentReadiness
 from .cmdline import CommandLine
+from .guest_state import GuestState
 from .monitor import Monitor
 from .pci import guest_address, pci_functions, unnumbered_bridges
 from .placement import Placement
@@ -63,6 +64,7 @@ class QemuInstance:
         self.plugged: dict[str, StartResources] = {}
         self._agent = agent
         self._readiness = AgentReadiness(spec.name, monitor, agent) if agent else None
+        self._state = GuestState(monitor)
 
     @property
     def argv(self) -> Sequence[str]:
@@ -107,13 +109,32 @@ class QemuInstance:
             )
         return self._agent
 
+    @property
+    def agent_connected(self) -> bool:
+        """Whether the guest holds the agent's port open."""
+        return self._readiness is not None and self._readiness.connected
+
+    async def wait_panicked(self) -> None:
+        """Return when the guest's kernel has panicked."""
+        await self._state.wait_panicked()
+
+    def take_surprises(self) -> Sequence[str]:
+        """Return what happened unasked since the last call, a line each."""
+        return self._state.take_surprises()
+
+    def expect_reset(self) -> None:
+        """The resets from now on are asked for, until the agent answers again."""
+        self._state.expect_reset()
+
     async def wait_for_agent(self, deadline: Deadline, timeline: Timeline) -> None:
         """Return when the guest agent has answered; see :class:`AgentReadiness`."""
         await self._ready_agent().wait(deadline, timeline)
+        self._state.settle()
 
     async def wait_for_boot(self, old_boot: str, deadline: Deadline) -> None:
         """Return when the agent answers from another boot than `old_boot`."""
         await self._ready_agent().wait_for_boot(old_boot, deadline)
+        self._state.settle()
 
     def _ready_agent(self) -> AgentReadiness:
         if self._readiness is None:
@@ -153,6 +174,7 @@ class QemuInstance:
     async def reset(self) -> None:
         """Press the reset button; what the agent still owed is void."""
         mark = self.monitor.mark()
+        self.expect_reset()
         await self.monitor.execute("system_reset", timeout=MONITOR_TIMEOUT)
         # QEMU answers before it resets, and the agent of the old boot would answer on.
         await self.monitor.wait_for_event(["RESET"], deadline=Deadline(MONITOR_TIMEOUT), since=mark)

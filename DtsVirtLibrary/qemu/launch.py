@@ -28,6 +28,7 @@ from .instance import QemuInstance, collect, read_tails
 from .monitor import Monitor
 from .pinning import pin
 from .placement import Placement
+from .refused_starts import explained
 from .resources import StartResources
 
 Keep = Callable[[Mapping[str, bytes]], Awaitable[None]]
@@ -72,6 +73,7 @@ async def launch(
     :param by_hand: shell text that starts the same by hand, for the artifacts.
     :param keep: takes the files of a start that failed, also of one that was interrupted.
     :raises StartError: QEMU ended; the text has its exit code and stderr.
+    :raises HostError: QEMU ended for want of a port, an image or a back end.
     :raises StartTimeout: QEMU did not answer in time; the text says what it may wait for.
     """
     channels = _Channels(with_agent=spec.guest_agent)
@@ -90,7 +92,12 @@ async def launch(
             )
         )
         timeline.reached("process started")
-        await _connect(spec, process, monitor, channels.monitor, deadline)
+        try:
+            await _connect(spec, process, monitor, channels.monitor, deadline)
+        except MonitorClosed as error:
+            stderr, _ = await read_tails(host, placement)
+            found = explained(spec.name, stderr)
+            raise found or _ended(spec) from error
         timeline.reached("QMP answered")
         agent = Agent(spec.name, channels.agent) if channels.agent else None
         instance = QemuInstance(
@@ -121,14 +128,18 @@ async def _connect(
     """Return when QEMU has answered ``qmp_capabilities``; it greets even when it then fails."""
     try:
         await monitor.connect(channel, deadline)
-    except MonitorClosed as error:
+    except MonitorClosed:
         await asyncio.wait_for(process.wait(), END_SECONDS)
-        raise StartError(f"VM '{spec.name}': QEMU ended while it started.") from error
+        raise
     except MonitorTimeout as error:
         raise StartTimeout(
             f"VM '{spec.name}': QEMU did not answer within {deadline.elapsed:.1f} s."
             f"{_waits_for(spec)}"
         ) from error
+
+
+def _ended(spec: VmSpec) -> StartError:
+    return StartError(f"VM '{spec.name}': QEMU ended while it started.")
 
 
 def _waits_for(spec: VmSpec) -> str:
@@ -161,7 +172,7 @@ async def _explain(
 ) -> None:
     """Add what QEMU left to the error, while its directory is still there."""
     stderr, serial = await read_tails(host, placement)
-    ended_by_itself = isinstance(error, StartError) and not isinstance(error, StartTimeout)
+    ended_by_itself = isinstance(error.__cause__, MonitorClosed)
     error.evidence = replace(
         error.evidence,
         vm=spec.name,

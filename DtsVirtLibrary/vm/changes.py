@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import count
 from typing import Any
 
-from DtsVirtLibrary.config import Parameters, build_spec, entries_from_value
+from DtsVirtLibrary.config import Parameters, build_spec, entries_from_value, find_parameter
 from DtsVirtLibrary.errors import ConfigError
 from DtsVirtLibrary.spec import Device, Disk, Origin, OtherDevice, VmSpec
 
 from .machine import Machine, draft
+
+# The name of an option that follows another one in text.
+_FURTHER = re.compile(r"[,;]\s*(\w+)=")
 
 
 def set_parameter(machine: Machine, parameter: str, value: Any, options: Mapping[str, Any]) -> None:
@@ -27,9 +31,22 @@ def set_parameter(machine: Machine, parameter: str, value: Any, options: Mapping
             "by name, for example: number=2."
         )
     parameters = machine.parameters.copy()
-    chosen = dict(options) if value is None else value
+    chosen = _as_meant(parameter, options) if value is None else value
     parameters.set(parameter, entries_from_value(parameter, chosen, origin_of(machine)))
     machine.change(parameters)
+
+
+def _as_meant(parameter: str, options: Mapping[str, Any]) -> Any:
+    """Return the options, or the parameter's whole value if that is what was written.
+
+    Robot Framework takes the text ``size=1024,hugepage=yes`` for one argument ``size``.
+    """
+    if len(options) == 1:
+        ((name, value),) = options.items()
+        definition = find_parameter(parameter)
+        if isinstance(value, str) and any(map(definition.find_anywhere, _FURTHER.findall(value))):
+            return f"{name}={value}"
+    return dict(options)
 
 
 def add_entry(machine: Machine, parameter: str, options: Mapping[str, Any]) -> str:

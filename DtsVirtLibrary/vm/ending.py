@@ -14,6 +14,7 @@ from DtsVirtLibrary.errors import (
     GuestShutdown,
     MonitorClosed,
     VmDied,
+    describe_exit,
 )
 
 from .hypervisor import Instance
@@ -23,7 +24,7 @@ T = TypeVar("T")
 # A closed channel is seen a moment before the end of the process behind it.
 END_GRACE = 2.0
 # Reasons by which a guest ends that nobody needs to be told of as a crash.
-ORDERLY_REASONS = ("guest-shutdown", "guest-reset", "host-qmp-quit", "host-signal", "host-ui")
+ORDERLY_REASONS = ("guest-shutdown", "guest-reset", "host-qmp-quit", "host-ui")
 
 
 @dataclass(frozen=True)
@@ -42,10 +43,7 @@ class Ending:
         """Return the error for an action that needed the process."""
         vm = self.evidence.vm
         if self.reason == "guest-panicked":
-            return GuestPanic(
-                f"VM '{vm}': the guest's kernel panicked; '{action}' needs it running.",
-                self.evidence,
-            )
+            return self.panic(action)
         if self.reason in ("guest-shutdown", "guest-reset"):
             return GuestShutdown(
                 f"VM '{vm}': the guest shut itself down; '{action}' needs it running.",
@@ -55,6 +53,22 @@ class Ending:
             f"VM '{vm}': its process ended; '{action}' needs it running.{self._hint()}",
             self.evidence,
         )
+
+    def panic(self, action: str) -> GuestPanic:
+        """Return the error for an action that needed the guest, whose kernel panicked."""
+        return GuestPanic(
+            f"VM '{self.evidence.vm}': the guest's kernel panicked; '{action}' needs it running. "
+            "Its CPUs are stopped; reset or stop the VM.",
+            self.evidence,
+        )
+
+    @property
+    def summary(self) -> str:
+        """How it ended, in one line for the log."""
+        code = self.evidence.exit_code
+        how = "" if code is None else f" with {describe_exit(code)}"
+        reason = f" ({self.reason})" if self.reason else ""
+        return f"its process had ended by itself{how}{reason}"
 
     def _hint(self) -> str:
         if self.evidence.exit_code == -9:
@@ -85,16 +99,31 @@ class Ended(Exception):
     """The process ended before the work was done."""
 
 
-async def unless_ended(end: asyncio.Task[None], work: Coroutine[Any, Any, T]) -> T:
+class Panicked(Exception):
+    """The guest's kernel panicked before the work was done."""
+
+
+async def unless_ended(
+    end: asyncio.Task[None],
+    work: Coroutine[Any, Any, T],
+    panic: Coroutine[Any, Any, None] | None = None,
+) -> T:
     """Return what `work` returns, as long as the task `end` is not done.
 
-    :raises Ended: it was done first, or a channel closed because of it.
+    :param panic: ends when the guest panics, for work that needs the guest.
+    :raises Ended: `end` was done first, or a channel closed because of it.
+    :raises Panicked: `panic` was done first.
     """
     task = asyncio.ensure_future(work)
+    watches: set[asyncio.Future[Any]] = {end}
+    panicked = None
+    if panic is not None:
+        panicked = asyncio.ensure_future(panic)
+        watches.add(panicked)
     try:
-        await asyncio.wait({task, end}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({task, *watches}, return_when=asyncio.FIRST_COMPLETED)
         if not task.done():
-            raise Ended
+            raise Ended if end.done() else Panicked
         try:
             return task.result()
         except (MonitorClosed, AgentClosed):
@@ -103,5 +132,7 @@ async def unless_ended(end: asyncio.Task[None], work: Coroutine[Any, Any, T]) ->
                 raise Ended from None
             raise
     finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        started = [task] if panicked is None else [task, panicked]
+        for item in started:
+            item.cancel()
+        await asyncio.gather(*started, return_exceptions=True)

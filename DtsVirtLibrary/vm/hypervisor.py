@@ -88,6 +88,19 @@ class Instance(Protocol):
     def has_agent(self) -> bool:
         """Whether the VM has a channel for the agent."""
 
+    @property
+    def agent_connected(self) -> bool:
+        """Whether the guest's side of the agent's channel is open."""
+
+    async def wait_panicked(self) -> None:
+        """Return when the guest's kernel has panicked, at once if it has before."""
+
+    def take_surprises(self) -> Sequence[str]:
+        """Return what happened unasked since the last call, a line each; not a coroutine."""
+
+    def expect_reset(self) -> None:
+        """The resets from now on are asked for, until the agent answers; not a coroutine."""
+
     async def wait_for_agent(self, deadline: Deadline, timeline: Timeline) -> None:
         """Return when the guest agent has answered."""
 

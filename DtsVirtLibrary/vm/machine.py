@@ -25,11 +25,19 @@ from DtsVirtLibrary.timeline import Timeline
 from . import conflicts, stopping
 from .addresses import with_mac_addresses
 from .artifacts import ArtifactStore, StartArtifacts
-from .ending import Ended, Ending, describe_ending, unless_ended
+from .ending import Ended, Ending, Panicked, describe_ending, unless_ended
 from .hypervisor import Hypervisor, Instance
 from .readiness import wait_until_ready
 
 T = TypeVar("T")
+
+# The hypervisor's words for a VM whose process lives; any other means that its CPUs stand.
+RUN_STATES = {
+    "running": VmStatus.RUNNING,
+    "guest-panicked": VmStatus.CRASHED,
+    "internal-error": VmStatus.CRASHED,
+    "shutdown": VmStatus.STOPPED,
+}
 
 
 @dataclass(frozen=True)
@@ -131,7 +139,10 @@ class Machine:
                 "Stop it before starting it again."
             )
         spec = self.specification()
-        _require_agent(spec, readiness)
+        _require_channel(spec, readiness)
+        if self._watch is not None:
+            # What the process before took may be on its way back.
+            await asyncio.wait({self._watch})
         deadline = Deadline(spec.timeouts.start if seconds is None else seconds)
         self.timeline = Timeline()
         artifacts = self.artifacts = self._context.artifacts.new_start(self.name)
@@ -160,7 +171,7 @@ class Machine:
             await artifacts.keep({**await instance.collect(), **self._stages_file()})
             return session
 
-        session = await self._unless_ended("Start VM", ready())
+        session = await self._unless_ended("Start VM", ready(), needs_guest=True)
         if self._instance is None:
             await self._watch
             raise self._ended_error("Start VM")
@@ -256,6 +267,8 @@ class Machine:
             if watch is not None:
                 # The process has ended, but its artifacts may still be on their way.
                 await watch
+            if self.status is VmStatus.CRASHED and self._ending is not None:
+                self.notes.append(self._ending.summary)
             self.status = VmStatus.STOPPED
             return StopStage.ALREADY
         self._end_expected = True
@@ -263,16 +276,23 @@ class Machine:
         await watch
         return stage
 
-    async def use(self, action: str, work: Callable[[Instance], Coroutine[Any, Any, T]]) -> T:
+    async def use(
+        self,
+        action: str,
+        work: Callable[[Instance], Coroutine[Any, Any, T]],
+        *,
+        needs_guest: bool = False,
+    ) -> T:
         """Do something with the running process.
 
         :param action: the keyword's name, for messages.
+        :param needs_guest: the guest must do it, so a panic ends it.
         :raises VmStateError: the VM was not started, or was stopped.
         :raises VmDied: the process ended before or meanwhile.
         """
         if self._instance is None:
             raise self._not_running(action)
-        return await self._unless_ended(action, work(self._instance))
+        return await self._unless_ended(action, work(self._instance), needs_guest)
 
     async def keep(self) -> None:
         """Let the process outlive the run."""
@@ -293,12 +313,35 @@ class Machine:
             "Start it with 'Start VM' first."
         )
 
-    async def _unless_ended(self, action: str, work: Coroutine[Any, Any, T]) -> T:
-        assert self._watch is not None
+    async def _unless_ended(
+        self, action: str, work: Coroutine[Any, Any, T], needs_guest: bool
+    ) -> T:
+        watch, instance = self._watch, self._instance
+        assert watch is not None
+        assert instance is not None
         try:
-            return await unless_ended(self._watch, work)
+            panic = instance.wait_panicked() if needs_guest else None
+            return await unless_ended(watch, work, panic)
         except Ended:
             raise self._ended_error(action) from None
+        except Panicked:
+            assert self.artifacts is not None
+            found = await describe_ending(self.name, instance, str(self.artifacts.directory))
+            raise found.panic(action) from None
+
+    def take_surprises(self) -> Sequence[str]:
+        """Return what the running guest did unasked since the last call, a line each."""
+        return self._instance.take_surprises() if self._instance is not None else ()
+
+    async def ask_status(self) -> VmStatus:
+        """Return where the VM is in its life, asking the process if there is one."""
+        if self._instance is not None and self.status is not VmStatus.STARTING:
+            try:
+                word = await self.use("Get VM Status", lambda instance: instance.status())
+            except VmDied:
+                return self.status
+            self.status = RUN_STATES.get(word, VmStatus.PAUSED)
+        return self.status
 
     def _ended_error(self, action: str) -> VmDied:
         assert self._ending is not None
@@ -315,7 +358,7 @@ def draft(name: str, parameters: Parameters) -> VmSpec:
     return build_spec(name, parameters, complete=False)
 
 
-def _require_agent(spec: VmSpec, readiness: Readiness) -> None:
+def _require_channel(spec: VmSpec, readiness: Readiness) -> None:
     if readiness is Readiness.AGENT and not spec.guest_agent:
         raise ConfigError(
             f"VM '{spec.name}': wait_for=agent needs the guest agent, and the VM is without one "

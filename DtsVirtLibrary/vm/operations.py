@@ -30,6 +30,7 @@ async def put_file(
     await machine.use(
         "Put File In Guest",
         lambda instance: instance.agent.put_file(data, destination, timeout=seconds),
+        needs_guest=True,
     )
 
 
@@ -40,6 +41,7 @@ async def get_file(
     data = await machine.use(
         "Get File From Guest",
         lambda instance: instance.agent.get_file(source, timeout=seconds),
+        needs_guest=True,
     )
     await runner.make_directory(destination.parent)
     await runner.write_bytes(destination, data, mode=0o644)
@@ -51,7 +53,9 @@ async def ip_address(machine: Machine, interface: str | None, seconds: float) ->
     :raises AgentError: there is no such interface, or it has no IPv4 address.
     """
     found = await machine.use(
-        "Get VM IP", lambda instance: instance.agent.interfaces(timeout=seconds)
+        "Get VM IP",
+        lambda instance: instance.agent.interfaces(timeout=seconds),
+        needs_guest=True,
     )
     chosen = _choose(machine, interface, found)
     if chosen.ipv4 is None:
@@ -125,11 +129,12 @@ async def reboot(machine: Machine, seconds: float) -> None:
 
     async def work(instance: Instance) -> None:
         old_boot = await instance.agent.boot_id(timeout=AGENT_SECONDS)
+        instance.expect_reset()
         await instance.agent.shutdown("reboot", timeout=AGENT_SECONDS)
         await instance.wait_for_boot(old_boot, deadline)
         await _ready_again(machine, instance, deadline)
 
-    await machine.use("Reboot Guest", work)
+    await machine.use("Reboot Guest", work, needs_guest=True)
 
 
 async def wait_until_ready_again(machine: Machine, seconds: float) -> None:
@@ -143,6 +148,7 @@ async def wait_until_ready_again(machine: Machine, seconds: float) -> None:
     await machine.use(
         "Wait Until Guest Is Ready",
         lambda instance: _ready_again(machine, instance, deadline),
+        needs_guest=True,
     )
 
 

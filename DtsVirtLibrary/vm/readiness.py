@@ -69,7 +69,8 @@ async def wait_for_address(
     """
     mac = spec.control_nic.mac if spec.control_nic else None
     while True:
-        interfaces = await instance.agent.interfaces(timeout=deadline.at_most(AGENT_TIMEOUT))
+        # The last question may pass the deadline: its answer tells what is missing.
+        interfaces = await instance.agent.interfaces(timeout=AGENT_TIMEOUT)
         control = next((item for item in interfaces if mac and item.mac == mac), None)
         if control is not None and control.ipv4:
             return control, interfaces

@@ -33,7 +33,8 @@ class Registry:
         """
         validate_name(name)
         holder = self._machines.get(name)
-        if holder is not None and holder.status not in (VmStatus.STOPPED, VmStatus.CRASHED):
+        ended = (VmStatus.STOPPED, VmStatus.CRASHED)
+        if holder is not None and (holder.started or holder.status not in ended):
             raise ConfigError(
                 f"There is a VM '{name}' already; it is {holder.status.value}. "
                 "Stop it first ('Stop VM'), or take another name."

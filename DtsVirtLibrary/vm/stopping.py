@@ -74,7 +74,7 @@ async def _ladder(
             note("the monitor does not answer, so only signals are left")
             return signals
         guest_runs = status == "running"
-        if guest_runs and instance.has_agent:
+        if guest_runs and instance.agent_connected:
             rungs.append(_Rung(StopStage.AGENT, _agent_shutdown(instance), guest_seconds))
         if guest_runs:
             rungs.append(_Rung(StopStage.POWER_BUTTON, instance.power_button, guest_seconds))

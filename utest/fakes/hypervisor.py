@@ -106,6 +106,9 @@ class FakeInstance:
         self.plugged: list[Device | Disk] = []
         self.functions: tuple[PciFunction, ...] = ()
         self._ended = asyncio.Event()
+        self.panicked = asyncio.Event()
+        self.surprises: list[str] = []
+        self.resets_expected = False
 
     def end(self, exit_code: int = 0, reason: str | None = None) -> None:
         """End the process, as if by itself."""
@@ -117,6 +120,20 @@ class FakeInstance:
         """End the process if it is one that ends by this."""
         if name in self.ends_by:
             self.end(exit_code, reason)
+
+    @property
+    def agent_connected(self) -> bool:
+        return self.has_agent
+
+    async def wait_panicked(self) -> None:
+        await self.panicked.wait()
+
+    def take_surprises(self) -> Sequence[str]:
+        told, self.surprises = self.surprises, []
+        return told
+
+    def expect_reset(self) -> None:
+        self.resets_expected = True
 
     async def wait_for_agent(self, deadline: Deadline, timeline: Timeline) -> None:
         self.calls.append("wait_for_agent")

@@ -10,13 +10,13 @@ from DtsVirtLibrary.keywords.settings import ClosingScope
 
 def in_suite(closing: ClosingScope) -> Scopes:
     scopes = Scopes(closing)
-    scopes.enter(is_test=False)
+    scopes.enter("s1", is_test=False)
     return scopes
 
 
 def in_test(closing: ClosingScope) -> Scopes:
     scopes = in_suite(closing)
-    scopes.enter(is_test=True)
+    scopes.enter("s1-t1", is_test=True)
     return scopes
 
 
@@ -50,7 +50,7 @@ def test_a_vm_of_a_suite_setup_outlives_the_tests(closing: ClosingScope) -> None
     scopes = in_suite(closing)
     used(scopes, "vm0")
     for _ in range(2):
-        scopes.enter(is_test=True)
+        scopes.enter("s1-t1", is_test=True)
         assert scopes.leave() == ([], [])
     assert scopes.leave() == (["vm0"], ["vm0"])
 
@@ -58,7 +58,7 @@ def test_a_vm_of_a_suite_setup_outlives_the_tests(closing: ClosingScope) -> None
 def test_a_vm_belongs_to_where_it_was_started_last() -> None:
     scopes = in_suite(ClosingScope.AUTO)
     used(scopes, "vm0")
-    scopes.enter(is_test=True)
+    scopes.enter("s1-t1", is_test=True)
     scopes.started("vm0")
     assert scopes.leave() == (["vm0"], []), "stopped, but its name stays the suite's"
     assert scopes.leave() == ([], ["vm0"])
@@ -67,16 +67,17 @@ def test_a_vm_belongs_to_where_it_was_started_last() -> None:
 def test_inner_suites_keep_to_themselves() -> None:
     scopes = in_suite(ClosingScope.AUTO)
     used(scopes, "outer")
-    scopes.enter(is_test=False)
+    scopes.enter("s1-s1", is_test=False)
     used(scopes, "inner")
     assert scopes.leave() == (["inner"], ["inner"])
     assert scopes.leave() == (["outer"], ["outer"])
 
 
-def test_an_end_without_a_beginning_is_quiet() -> None:
-    scopes = Scopes(ClosingScope.AUTO)
-    used(scopes, "vm0")
-    assert scopes.leave() == ([], [])
+def test_an_end_without_a_beginning_is_not_the_end_of_what_is_around_it() -> None:
+    scopes = in_suite(ClosingScope.AUTO)
+    assert not scopes.is_current("s1-t1")
+    assert scopes.is_current("s1")
+    assert not Scopes(ClosingScope.AUTO).is_current("s1")
 
 
 def test_the_depth_counts_suites_and_tests() -> None:

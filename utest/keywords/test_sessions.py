@@ -1,0 +1,154 @@
+"""Connections in an SSHLibrary that testers use as they like."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from robot.utils import ConnectionCache
+from SSHLibrary.sshconnectioncache import SSHConnectionCache
+
+from DtsVirtLibrary.errors import SshAuthError, SshTimeout
+from DtsVirtLibrary.guest import ssh
+from DtsVirtLibrary.results import GuestSession
+from DtsVirtLibrary.spec import Login
+
+SESSION = GuestSession("vm0", host="127.0.0.1", port=22)
+
+
+class Config:
+    def __init__(self, index: int, alias: str | None) -> None:
+        self.index, self.alias = index, alias
+
+
+class Connection:
+    """SSHLibrary's client, with paramiko's inside."""
+
+    def __init__(self, index: int, alias: str | None) -> None:
+        self.config = Config(index, alias)
+        self.closed = 0
+        self.authenticated = False
+        self.client = self
+
+    def close(self) -> None:
+        self.closed += 1
+
+    def get_transport(self) -> Connection:
+        return self
+
+    def is_authenticated(self) -> bool:
+        return self.authenticated
+
+    @property
+    def sock(self) -> Connection:
+        return self
+
+    def setsockopt(self, *_: int) -> None:
+        self.authenticated = True
+
+
+class Library:
+    """SSHLibrary with its own cache of connections; `failure` is what a login raises."""
+
+    def __init__(self) -> None:
+        self.cache: ConnectionCache[Any] = SSHConnectionCache()
+        self.failure: Exception | None = None
+        self.lets_in = True
+
+    @property
+    def current(self) -> Any:
+        return self.cache.current
+
+    def open_connection(self, host: str | None, alias: str | None = None, **_: Any) -> int:
+        connection = Connection(len(list(self.cache)) + 1, alias)
+        return self.cache.register(connection, alias)
+
+    def switch_connection(self, index: int) -> None:
+        self.cache.switch(index)
+
+    def close_connection(self) -> None:
+        self.cache.close_current()  # type: ignore[attr-defined]
+
+    def close_all_connections(self) -> None:
+        self.cache.close_all()
+
+    def login(self, *_: Any, **__: Any) -> None:
+        self.current.authenticated = self.lets_in
+        if self.failure is not None:
+            raise self.failure
+
+
+def logged_in(library: Library) -> Any:
+    return ssh.log_in(library, SESSION, Login(password="x"), 1.0)
+
+
+def test_the_connection_is_closed_and_its_alias_free() -> None:
+    library = Library()
+    connection = logged_in(library)
+    ssh.close(library, connection)
+    assert connection.closed
+    assert not library.current
+    with pytest.raises(RuntimeError):
+        library.cache.switch("vm0")
+
+
+def test_the_connection_that_was_current_stays_so() -> None:
+    library = Library()
+    connection = logged_in(library)
+    library.open_connection("elsewhere", alias="mine")
+    mine = library.current
+    ssh.close(library, connection)
+    assert connection.closed
+    assert library.current is mine
+    assert not mine.closed
+
+
+def test_a_connection_that_the_tester_closed_is_no_error() -> None:
+    library = Library()
+    connection = logged_in(library)
+    library.close_connection()
+    ssh.close(library, connection)
+    assert not library.current
+
+
+def test_a_foreign_connection_with_the_same_index_is_left_alone() -> None:
+    library = Library()
+    connection = logged_in(library)
+    library.close_all_connections()
+    library.open_connection("elsewhere", alias="mine")
+    mine = library.current
+    assert mine.config.index == connection.config.index
+    ssh.close(library, connection)
+    assert not mine.closed
+    assert library.current is mine
+
+
+def test_a_prompt_that_is_not_recognised_is_a_login_all_the_same() -> None:
+    library = Library()
+    library.failure = RuntimeError("No match found for '#'")
+    assert logged_in(library) is library.current
+
+
+def test_a_refused_login_is_told_and_closed() -> None:
+    library = Library()
+    library.lets_in, library.failure = False, RuntimeError("Authentication failed for user 'root'.")
+    with pytest.raises(SshAuthError, match=r"VM 'vm0': SSH login of 'root' on 127\.0\.0\.1:22"):
+        logged_in(library)
+    assert not library.current
+
+
+def test_a_server_that_hangs_is_told() -> None:
+    library = Library()
+    library.lets_in, library.failure = False, OSError("timed out")
+    with pytest.raises(SshTimeout, match="did not succeed within 1 s"):
+        logged_in(library)
+
+
+def test_what_robot_framework_interrupts_passes() -> None:
+    class Stopped(Exception):
+        """Robot Framework's ExecutionFailed is an Exception too."""
+
+    library = Library()
+    library.failure = Stopped()
+    with pytest.raises(Stopped):
+        logged_in(library)
