@@ -12,12 +12,12 @@ from robot.api.deco import keyword
 
 from DtsVirtLibrary.errors import ApplicationDied, ApplicationError
 
-from .consoles import log_output
-
 if TYPE_CHECKING:
     from .context import LibraryContext
 
 PROMPT_TIMEOUT = timedelta(seconds=30)
+# Longer output is in the transcript; in the log it would only be in the way.
+LOGGED_CHARACTERS = 20_000
 
 
 class ApplicationKeywords:
@@ -63,7 +63,7 @@ class ApplicationKeywords:
         except BaseException:
             application.kill()
             raise
-        log_output(text)
+        _log_output(text)
         return text.strip("\n")
 
     @keyword(name="Send To Application", tags=("Application",))
@@ -91,7 +91,7 @@ class ApplicationKeywords:
                 application.type(text)
                 return ""
             answer = application.send(text, prompt, timeout.total_seconds())
-        log_output(answer)
+        _log_output(answer)
         return answer
 
     @keyword(name="Read Application Output", tags=("Application", "Getter"))
@@ -101,7 +101,7 @@ class ApplicationKeywords:
         | ${printed} = | `Read Application Output` | testpmd |
         """
         text = self._context.consoles.get(name).read()
-        log_output(text)
+        _log_output(text)
         return text
 
     @keyword(name="Wait Until Application Prints", tags=("Application", "Wait"))
@@ -125,7 +125,7 @@ class ApplicationKeywords:
         application = self._context.consoles.get(name)
         with self._explained(name):
             found = application.wait_until(text, regexp, timeout.total_seconds())
-        log_output(found)
+        _log_output(found)
         return found
 
     @keyword(name="Application Should Be Running", tags=("Application", "Assertion"))
@@ -178,3 +178,12 @@ class ApplicationKeywords:
             if isinstance(error, ApplicationDied):
                 self._context.consoles.explain(name)
             raise
+
+
+def _log_output(text: str) -> None:
+    """Log what an application printed; of very much the middle is left out."""
+    if len(text) > LOGGED_CHARACTERS:
+        half = LOGGED_CHARACTERS // 2
+        dropped = len(text) - 2 * half
+        text = f"{text[:half]}\n[... {dropped} characters, see the transcript ...]\n{text[-half:]}"
+    logger.info(text)

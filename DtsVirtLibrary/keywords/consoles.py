@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from .context import LibraryContext
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*\Z")
-# Longer output is in the transcript; in the log it would only be in the way.
-LOGGED_CHARACTERS = 20_000
 
 
 class Consoles:
@@ -137,15 +135,6 @@ class Consoles:
         context.use(vm, f"Start Application '{name}'", lambda instance: instance.status())
         client = context.sessions.client(vm)
         return GuestProgram(lambda: client.get_transport().open_session(), shlex.join(argv), name)
-
-
-def log_output(text: str) -> None:
-    """Log what an application printed; of very much the middle is left out."""
-    if len(text) > LOGGED_CHARACTERS:
-        half = LOGGED_CHARACTERS // 2
-        dropped = len(text) - 2 * half
-        text = f"{text[:half]}\n[... {dropped} characters, see the transcript ...]\n{text[-half:]}"
-    logger.info(text)
 
 
 def _words(command: str) -> list[str]:
