@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
-from DtsVirtLibrary.errors import HypervisorMissing
+from DtsVirtLibrary.errors import CommandError, HypervisorMissing
 from DtsVirtLibrary.host import network
-from DtsVirtLibrary.host.protocol import Host
-from DtsVirtLibrary.spec import BridgeBackend, Disk, TapBackend, VmSpec
+from DtsVirtLibrary.host.protocol import FileKind, Host
+from DtsVirtLibrary.spec import BridgeBackend, Disk, TapBackend, VhostUserBackend, VmSpec
 
 from .placement import Placement
+from .refused_starts import LOCKED, image_in_use
 from .storage import overlay_command
 
 OVERLAY_SECONDS = 60.0
@@ -35,9 +36,11 @@ class StartResources:
         """Make what the specification needs and the host has not."""
         for disk in spec.disks:
             if disk.overlay:
-                await self._overlay(disk, placement)
+                await self._overlay(spec.name, disk, placement)
         for nic in spec.nics:
             backend = nic.backend
+            if isinstance(backend, VhostUserBackend) and backend.server:
+                self._socket(backend.path)
             tap = placement.taps.get(nic.id or "")
             if tap is None:
                 continue
@@ -50,7 +53,7 @@ class StartResources:
             with suppress(Exception):
                 await self._undo.pop()()
 
-    async def _overlay(self, disk: Disk, placement: Placement) -> None:
+    async def _overlay(self, vm: str, disk: Disk, placement: Placement) -> None:
         program = await self._host.which("qemu-img")
         if program is None:
             raise HypervisorMissing(
@@ -60,7 +63,23 @@ class StartResources:
         base = await self._host.real_path(disk.file)
         assert disk.id is not None
         overlay = placement.overlay(disk.id)
-        await self._host.run(overlay_command(program, disk, base, overlay), timeout=OVERLAY_SECONDS)
+        command = overlay_command(program, disk, base, overlay)
+        try:
+            await self._host.run(command, timeout=OVERLAY_SECONDS)
+        except CommandError as error:
+            if found := LOCKED.search(str(error)):
+                raise image_in_use(vm, found) from error
+            raise
+
+    def _socket(self, path: str) -> None:
+        """Remove in the end the socket of a QEMU that was killed; others remove it themselves."""
+
+        async def remove() -> None:
+            status = await self._host.status(path)
+            if status is not None and status.kind is FileKind.SOCKET:
+                await self._host.remove(path)
+
+        self._undo.append(remove)
 
     async def _tap(self, name: str, bridge: str | None) -> None:
         if bridge is not None:

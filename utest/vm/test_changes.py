@@ -29,6 +29,21 @@ def test_a_parameter_is_set_in_place_of_what_it_was(machine: Machine) -> None:
     assert (cpu.number, cpu.model) == (2, None)
 
 
+def test_a_whole_value_that_looks_like_one_option_is_read_as_it_was_meant(machine: Machine) -> None:
+    set_parameter(machine, "disk", None, {"file": "/images/a.qcow2,overlay=yes;file=/images/b.raw"})
+    first, second = machine.specification().disks
+    assert (first.file, first.overlay) == ("/images/a.qcow2", True)
+    assert (second.file, second.overlay) == ("/images/b.raw", False)
+
+
+def test_a_comma_in_the_value_of_an_option_stays(machine: Machine) -> None:
+    set_parameter(machine, "disk", None, {"file": "/images/a,b.qcow2"})
+    set_parameter(machine, "usercmd", None, {"cmd": "-device virtio-rng-pci,max-bytes=64"})
+    spec = machine.specification()
+    assert spec.disks[0].file == "/images/a,b.qcow2"
+    assert spec.user_commands == ("-device", "virtio-rng-pci,max-bytes=64")
+
+
 @pytest.mark.parametrize(("value", "options"), [(None, {}), ("number=2", {"number": 2})])
 def test_either_a_value_or_options(
     machine: Machine, value: str | None, options: dict[str, int]

@@ -1,0 +1,55 @@
+"""What QEMU says when it ends at its start."""
+
+from __future__ import annotations
+
+import pytest
+
+from DtsVirtLibrary.errors import BackendError, DtsVirtError, ImageInUse, PortInUse
+from DtsVirtLibrary.qemu.refused_starts import explained
+
+# Each as QEMU 7.2 and 10.0 print it.
+SAID = [
+    (
+        "qemu-system-x86_64: -device virtio-blk-pci,id=disk0,drive=disk0,addr=02: "
+        'Failed to get "write" lock\nIs another process using the image [/images/a b.qcow2]?\n',
+        ImageInUse,
+        "VM 'vm0': image '/images/a b.qcow2' is in use: a process that is none of",
+    ),
+    (
+        "qemu-system-x86_64: -blockdev driver=qcow2,node-name=disk0,file=disk0-file: "
+        'Failed to get shared "write" lock\nIs another process using the image [/images/a]?\n',
+        ImageInUse,
+        "VM 'vm0': image '/images/a' is in use",
+    ),
+    (
+        "qemu-system-x86_64: -vnc 127.0.0.1:4000: Failed to find an available port: "
+        "Address already in use\n",
+        PortInUse,
+        "VM 'vm0': VNC display 4000 (port 9900 of 127.0.0.1) is taken by another process.",
+    ),
+    (
+        "qemu-system-x86_64: -netdev user,id=host-connect,hostfwd=tcp:127.0.0.1:5555-:22: "
+        "Could not set up host forwarding rule 'tcp:127.0.0.1:5555-:22'\n",
+        PortInUse,
+        "VM 'vm0': the port of opt_hostfwd=tcp:127.0.0.1:5555-:22 cannot be had",
+    ),
+    (
+        "qemu-system-x86_64: -chardev socket,id=nic0-chardev,path=/x/vhost-net0: "
+        "Failed to connect to '/x/vhost-net0': No such file or directory\n",
+        BackendError,
+        "VM 'vm0': QEMU cannot reach the back end behind the socket '/x/vhost-net0': "
+        "No such file or directory. Start the back end",
+    ),
+]
+
+
+@pytest.mark.parametrize(("stderr", "error", "words"), SAID)
+def test_known_words_are_explained(stderr: str, error: type[DtsVirtError], words: str) -> None:
+    found = explained("vm0", f"a warning before\n{stderr}")
+    assert type(found) is error
+    assert found.summary.startswith(words)
+
+
+@pytest.mark.parametrize("stderr", ["", "qemu-system-x86_64: Cannot allocate memory\n"])
+def test_other_words_are_left_alone(stderr: str) -> None:
+    assert explained("vm0", stderr) is None
