@@ -149,13 +149,17 @@ class Application:
             self._program.signal(number)
             if self._ends_within(grace):
                 return number.name
-        raise ApplicationError(
-            f"{self._who} cannot be ended, even by SIGKILL.", Evidence(facts=self._last_lines())
-        )
+        raise self._immortal()
 
-    def kill(self) -> None:
-        """End it at once, without waiting."""
+    def kill(self, *, wait: bool = False) -> None:
+        """End it at once.
+
+        :param wait: until it has ended.
+        :raises ApplicationError: it has not, though it was waited for.
+        """
         self._program.close()
+        if wait and not self._ends_within(KILL_GRACE):
+            raise self._immortal()
 
     @property
     def _who(self) -> str:
@@ -200,6 +204,11 @@ class Application:
         return ApplicationDied(
             f"{self._who} has ended ({how}) {instead}.",
             Evidence(exit_code=code, facts=[*self._last_lines(), f"Command: {self.command}"]),
+        )
+
+    def _immortal(self) -> ApplicationError:
+        return ApplicationError(
+            f"{self._who} cannot be ended, even by SIGKILL.", Evidence(facts=self._last_lines())
         )
 
     def _last_lines(self) -> Sequence[str]:

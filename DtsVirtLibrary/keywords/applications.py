@@ -168,6 +168,18 @@ class ApplicationKeywords:
         (logger.info if as_wanted else logger.warn)(message)
         return application.exit_code
 
+    @keyword(name="Kill Application", tags=("Application",))
+    def kill_application(self, name: str) -> None:
+        """Ends an application at once by SIGKILL, as if it had crashed, and waits for its end.
+
+        In a guest its terminal is hung up instead. The transcript is linked.
+
+        | `Kill Application` | ovs-vswitchd |
+        """
+        consoles = self._context.consoles
+        consoles.get(name).kill(wait=True)
+        consoles.keep(name)
+
     @contextmanager
     def _explained(self, name: str) -> Iterator[None]:
         """Keep the transcript where something fails, and say if it is the VM that ended."""

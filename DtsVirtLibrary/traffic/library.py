@@ -139,6 +139,18 @@ class TrafficLibrary:
         """
         return _encapsulate(packet, vni, fields)
 
+    @keyword(name="Expect In VXLAN", tags=("Packet",))
+    def expect_in_vxlan(self, packet: Packet, vni: int, **fields: str) -> Packet:
+        """Returns what ``packet`` should be like in a VXLAN packet that somebody else makes.
+
+        It is for `Packet Should Match`. Of the outer layers it tells no more than ``vni``,
+        the port of VXLAN and ``fields``, for the rest is the other's business.
+
+        | ${inner} = | `Create UDP Packet` | hello |
+        | ${expected} = | `Expect In VXLAN` | ${inner} | 1000 | ip.src=192.0.2.1 |
+        """
+        return _expect_encapsulated(packet, vni, fields)
+
     @keyword(name="Get Inner Packet", tags=("Packet", "Getter"))
     def get_inner_packet(self, packet: Packet) -> Packet:
         """Returns the packet inside a VXLAN packet.
@@ -336,7 +348,8 @@ class TrafficLibrary:
 
 
 # Keywords name an argument `packet`, as the module is named.
-_encapsulate, _inner_packet = packet.encapsulate, packet.inner_packet
+_encapsulate, _expect_encapsulated = packet.encapsulate, packet.expect_encapsulated
+_inner_packet = packet.inner_packet
 
 
 def _payload(payload: str, size: int | None) -> str:

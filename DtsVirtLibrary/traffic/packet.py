@@ -16,6 +16,7 @@ from DtsVirtLibrary.traffic.fields import (
 )
 
 VXLAN_PORT = 4789
+VXLAN_LAYERS = ("eth", "ip", "udp", "vxlan")
 # MAC addresses of local administration, addresses and ports that RFC 2544 and IANA leave to
 # tests and private use.
 DEFAULTS: Mapping[str, FieldValue] = {
@@ -102,13 +103,30 @@ def encapsulate(packet: Packet, vni: int, given: Mapping[str, object]) -> Packet
 
     :raises ConfigError: it is inside one already, or a field is not one of the outer layers.
     """
+    fields = {**DEFAULTS, "udp.srcport": PORTS["srcport"], "udp.dstport": VXLAN_PORT}
+    return _in_tunnel(packet, {**fields, **_outer_fields(vni, given)})
+
+
+def expect_encapsulated(packet: Packet, vni: int, given: Mapping[str, object]) -> Packet:
+    """Return what is known of `packet` inside a VXLAN tunnel that somebody else puts it in.
+
+    Of the outer layers it tells no more than the port, `vni` and the fields that are given.
+
+    :raises ConfigError: it is inside one already, or a field is not one of the outer layers.
+    """
+    return _in_tunnel(packet, {"udp.dstport": VXLAN_PORT, **_outer_fields(vni, given)})
+
+
+def _outer_fields(vni: int, given: Mapping[str, object]) -> dict[str, FieldValue]:
+    return settable_fields({**given, "vxlan.vni": vni}, VXLAN_LAYERS)
+
+
+def _in_tunnel(packet: Packet, outer: Mapping[str, FieldValue]) -> Packet:
     if any(layer.startswith(INNER) for layer in packet.layers):
         raise ConfigError(f"The packet is inside a tunnel already: {packet}")
-    layers = ("eth", "ip", "udp", "vxlan")
-    fields = {**DEFAULTS, "udp.srcport": PORTS["srcport"], "udp.dstport": VXLAN_PORT}
-    fields |= settable_fields({**given, "vxlan.vni": vni}, layers)
     inner = {f"{INNER}{name}": value for name, value in packet.fields.items()}
-    return Packet((*layers, *(f"{INNER}{layer}" for layer in packet.layers)), {**fields, **inner})
+    layers = (*VXLAN_LAYERS, *(f"{INNER}{layer}" for layer in packet.layers))
+    return Packet(layers, {**outer, **inner})
 
 
 def inner_packet(packet: Packet) -> Packet:
