@@ -32,6 +32,10 @@ class StartArtifacts:
         return self.directory / f"screen-{self._pictures}.png"
 
 
+# Counted for the whole run: the library may be imported twice, with other arguments.
+_starts: Counter[Path] = Counter()
+
+
 class ArtifactStore:
     """Hands out a directory for every start.
 
@@ -42,9 +46,9 @@ class ArtifactStore:
     def __init__(self, runner: Host, root: Path) -> None:
         self._runner = runner
         self.root = root
-        self._starts: Counter[str] = Counter()
 
     def new_start(self, vm: str) -> StartArtifacts:
         """Return the artifacts of the VM's next start."""
-        self._starts[vm] += 1
-        return StartArtifacts(self._runner, self.root / vm / f"start-{self._starts[vm]}")
+        directory = self.root / vm
+        _starts[directory] += 1
+        return StartArtifacts(self._runner, directory / f"start-{_starts[directory]}")

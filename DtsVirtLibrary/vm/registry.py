@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Iterator
+from weakref import WeakSet
 
 from DtsVirtLibrary.config import Parameters, validate_name
 from DtsVirtLibrary.errors import ConfigError, nearest
@@ -12,6 +13,10 @@ from DtsVirtLibrary.spec import VmSpec
 
 from .machine import Machine, MachineContext
 
+# A run that imports the library with other arguments has more than one; their VMs share
+# the host, SSHLibrary's aliases and the artifacts directory all the same.
+_registries: WeakSet[Registry] = WeakSet()
+
 
 class Registry:
     """Creates VMs and finds them by name."""
@@ -19,6 +24,7 @@ class Registry:
     def __init__(self, context: MachineContext) -> None:
         self._context = context
         self._machines: dict[str, Machine] = {}
+        _registries.add(self)
 
     def __iter__(self) -> Iterator[Machine]:
         return iter(list(self._machines.values()))
@@ -32,14 +38,13 @@ class Registry:
         :raises ConfigError: the name or a parameter is wrong, or the name is taken.
         """
         validate_name(name)
-        holder = self._machines.get(name)
-        ended = (VmStatus.STOPPED, VmStatus.CRASHED)
-        if holder is not None and (holder.started or holder.status not in ended):
+        holder = next((item for item in _of_this_run() if _holds(item, name, self)), None)
+        if holder is not None:
             raise ConfigError(
-                f"There is a VM '{name}' already; it is {holder.status.value}. "
-                "Stop it first ('Stop VM'), or take another name."
+                f"There is a VM '{holder.name}' already; it is {holder.status.value}. "
+                "Stop it first ('Stop VM'), or take another name; case alone makes no other."
             )
-        machine = Machine(name, parameters, self._context, self._specifications)
+        machine = Machine(name, parameters, self._context, _specifications)
         self._machines[name] = machine
         return machine
 
@@ -65,9 +70,6 @@ class Registry:
         """Return the VMs that have a process, in the order of their creation."""
         return [machine for machine in self._machines.values() if machine.started]
 
-    def _specifications(self) -> list[VmSpec]:
-        return [spec for machine in self if (spec := machine.present) is not None]
-
     async def stop(self, machines: Iterable[Machine], guest_seconds: float) -> dict[str, StopStage]:
         """Stop VMs side by side and return the stage that worked for each.
 
@@ -83,3 +85,24 @@ class Registry:
                 raise result
             stages[machine.name] = result
         return stages
+
+
+def _of_this_run() -> Iterator[Machine]:
+    for registry in list(_registries):
+        yield from registry
+
+
+def _holds(machine: Machine, name: str, registry: Registry) -> bool:
+    """Whether a VM keeps `name` from being used in `registry`.
+
+    One of another import does so only while it runs: it may be created there in vain.
+    """
+    if machine.name.casefold() != name.casefold():
+        return False
+    if machine.started or machine.status is VmStatus.STARTING:
+        return True
+    return machine.status is VmStatus.CREATED and machine in registry
+
+
+def _specifications() -> list[VmSpec]:
+    return [spec for machine in _of_this_run() if (spec := machine.present) is not None]

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from weakref import WeakSet
 
 import pytest
 
 from DtsVirtLibrary.config import Parameters, entries_from_value
 from DtsVirtLibrary.host.local import LocalHost
 from DtsVirtLibrary.spec import Origin
+from DtsVirtLibrary.vm import registry as registry_of_run
 from DtsVirtLibrary.vm.artifacts import ArtifactStore
 from DtsVirtLibrary.vm.machine import Machine, MachineContext
 from DtsVirtLibrary.vm.registry import Registry
@@ -35,7 +37,9 @@ async def context(hypervisor: FakeHypervisor, tmp_path: Path) -> MachineContext:
 
 
 @pytest.fixture
-async def registry(context: MachineContext) -> Registry:
+async def registry(context: MachineContext, monkeypatch: pytest.MonkeyPatch) -> Registry:
+    # A test is a run of its own.
+    monkeypatch.setattr(registry_of_run, "_registries", WeakSet())
     return Registry(context)
 
 

@@ -16,6 +16,12 @@ def test_every_start_has_a_directory_of_its_own(tmp_path: Path) -> None:
     assert not any(path.exists() for path in found)
 
 
+def test_two_imports_of_the_library_do_not_overwrite_each_other(tmp_path: Path) -> None:
+    stores = [ArtifactStore(LocalHost(), tmp_path) for _ in range(2)]
+    directories = {store.new_start("vm0").directory for store in stores}
+    assert directories == {tmp_path / "vm0/start-1", tmp_path / "vm0/start-2"}
+
+
 async def test_what_is_kept_again_replaces_and_is_listed_once(tmp_path: Path) -> None:
     start = ArtifactStore(LocalHost(), tmp_path).new_start("vm0")
     await start.keep({"serial.log": b"first"})

@@ -7,6 +7,7 @@ import pytest
 from DtsVirtLibrary.errors import CleanupError, ConfigError
 from DtsVirtLibrary.results import Readiness, StopStage
 from DtsVirtLibrary.vm import stopping
+from DtsVirtLibrary.vm.machine import MachineContext
 from DtsVirtLibrary.vm.registry import Registry
 from utest.fakes.hypervisor import FakeHypervisor
 from utest.vm.conftest import parameters
@@ -34,6 +35,24 @@ async def test_a_name_is_taken_while_its_vm_runs(registry: Registry) -> None:
     await registry.create("vm0", parameters()).start(Readiness.AGENT, 60)
     with pytest.raises(ConfigError, match="There is a VM 'vm0' already; it is running"):
         registry.create("vm0", parameters())
+
+
+def test_names_differ_by_more_than_case(registry: Registry) -> None:
+    registry.create("vm0", parameters())
+    with pytest.raises(ConfigError, match="case alone makes no other"):
+        registry.create("VM0", parameters())
+
+
+async def test_another_import_of_the_library_cannot_take_the_name_of_a_running_vm(
+    registry: Registry, context: MachineContext
+) -> None:
+    other = Registry(context)
+    machine = registry.create("vm0", parameters())
+    other.create("vm0", parameters())
+    await machine.start(Readiness.AGENT, 60)
+    other.forget(other.get("vm0"))
+    with pytest.raises(ConfigError, match="There is a VM 'vm0' already; it is running"):
+        other.create("vm0", parameters())
 
 
 async def test_a_name_is_free_again_once_its_vm_has_ended(registry: Registry) -> None:
