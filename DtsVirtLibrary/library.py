@@ -9,6 +9,7 @@ from typing import Any
 
 from robotlibcore import DynamicCore
 
+from .accelerators import Accelerator
 from .keywords.applications import ApplicationKeywords
 from .keywords.commands import CommandKeywords
 from .keywords.context import LibraryContext
@@ -21,7 +22,6 @@ from .keywords.network import NetworkKeywords
 from .keywords.power import PowerKeywords
 from .keywords.settings import ClosingScope, Settings
 from .keywords.types import documented
-from .spec import Accelerator
 from .version import VERSION
 
 

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import Enum
 from types import MappingProxyType
+
+from .accelerators import Accelerator as Accelerator
 
 NOTHING: Mapping[str, str] = MappingProxyType({})
 
@@ -25,14 +26,6 @@ class Origin:
 
     def __str__(self) -> str:
         return self.source if self.line is None else f"{self.source}:{self.line}"
-
-
-class Accelerator(Enum):
-    """What runs the guest's instructions; AUTO is KVM where it works, else TCG."""
-
-    AUTO = "auto"
-    KVM = "kvm"
-    TCG = "tcg"
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,6 @@ from DtsVirtLibrary.errors import ConfigError, VmStateError, nearest
 from DtsVirtLibrary.guest.application import Application
 from DtsVirtLibrary.guest.programs import GuestProgram, HostProgram, Program
 
-from .report import links
 from .suite import output_directory
 
 if TYPE_CHECKING:
@@ -67,6 +66,8 @@ class Consoles:
 
     def keep(self, name: str) -> None:
         """Write the transcript as it is now, and link it."""
+        from .report import links
+
         path = self._transcripts[name]
         runner, text = self._context.runner, self._applications[name].transcript()
 

@@ -12,7 +12,6 @@ from robot.api.deco import keyword
 from DtsVirtLibrary.errors import DtsVirtError, VmStateError, WaitTimeout
 from DtsVirtLibrary.results import GuestSession, Readiness, StopStage, VmInfo, VmStatus
 
-from .report import start_report
 from .suite import output_directory, suite_directory
 
 if TYPE_CHECKING:
@@ -142,6 +141,8 @@ class LifecycleKeywords:
             raise
 
     def _report(self, machine: Machine, error: BaseException | None = None) -> None:
+        from .report import start_report
+
         for note in machine.notes:
             logger.info(note)
         if machine.artifacts is None:

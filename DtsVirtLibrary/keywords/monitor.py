@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING, Any, Literal
 from robot.api import logger
 from robot.api.deco import keyword
 
-from .report import picture_html
-
 if TYPE_CHECKING:
     from .context import LibraryContext
 
@@ -127,6 +125,8 @@ class MonitorKeywords:
         | `Capture VM Screenshot` | vm0 |
         """
         from DtsVirtLibrary.vm.operations import capture_screenshot
+
+        from .report import picture_html
 
         context = self._context
         path, picture = context.run(capture_screenshot(context.machine(vm), context.runner, file))

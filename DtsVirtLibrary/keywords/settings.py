@@ -7,7 +7,7 @@ from datetime import timedelta
 from enum import Enum
 from pathlib import Path
 
-from DtsVirtLibrary.spec import Accelerator
+from DtsVirtLibrary.accelerators import Accelerator
 
 
 class ClosingScope(Enum):

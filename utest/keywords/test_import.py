@@ -21,9 +21,9 @@ print(json.dumps({
     "children": children,
 }))
 """
-HEAVY = ("SSHLibrary", "paramiko", "yaml", "qemu", "pexpect", "subprocess", "ssl", "hypothesis")
+HEAVY = ("SSHLibrary", "paramiko", "yaml", "qemu", "pexpect", "subprocess", "ssl", "html")
 # The rooms below the keywords, but for what keyword signatures name.
-OWN = ("assembly", "config", "host", "qemu", "vm", "guest")
+OWN = ("assembly", "spec", "config", "host", "qemu", "vm", "guest")
 
 
 @pytest.fixture(scope="module")
