@@ -145,6 +145,8 @@ class InnerRuns:
         """Waits until an inner run has ended and returns it with its results."""
         run.end()
         logger.info(f"Exit code {run.rc} after {run.took:.1f} s\n{run.console}")
+        if "[ ERROR ]" in run.console:
+            raise AssertionError(f"Robot Framework has errors to tell:\n{run.console}")
         return run
 
     @keyword
