@@ -7,7 +7,7 @@ Library             resources/Pictures.py
 Suite Setup         Start VM With Display
 Suite Teardown      Stop All VMs    timeout=0 s
 
-Test Tags           display
+Test Tags           display    both-versions
 
 
 *** Test Cases ***

@@ -6,7 +6,7 @@ Resource            resources/common.resource
 
 Test Teardown       Stop All VMs    timeout=0 s
 
-Test Tags           vhost-user
+Test Tags           vhost-user    both-versions
 
 
 *** Variables ***

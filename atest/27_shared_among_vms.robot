@@ -10,7 +10,7 @@ Suite Teardown      Stop VMs And Remove Images
 Test Setup          Create VM    second
 Test Teardown       Stop VM    second    timeout=0 s
 
-Test Tags           conflicts
+Test Tags           conflicts    both-versions
 
 
 *** Variables ***

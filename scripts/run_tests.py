@@ -123,7 +123,7 @@ def acceptance_tests() -> list[Totals]:
 
 
 def acceptance_tests_on_qemu_10() -> list[Totals]:
-    """Run the life cycle suites with QEMU 10 as the first on PATH."""
+    """Run the life cycle and the device suites with QEMU 10 as the first on PATH."""
     fetched = subprocess.run([FETCH_QEMU_10], stdout=subprocess.PIPE, text=True, check=False)
     if fetched.returncode:
         return [finish(Totals("atest-qemu-10", 0, 1))]
@@ -132,7 +132,7 @@ def acceptance_tests_on_qemu_10() -> list[Totals]:
     program = directory / "qemu-system-x86_64"
     program.unlink(missing_ok=True)
     program.symlink_to(fetched.stdout.strip())
-    return [robot("atest-qemu-10", "--include", "lifecycle", path=directory)]
+    return [robot("atest-qemu-10", "--include", "lifecycleORboth-versions", path=directory)]
 
 
 def sample_suites() -> list[Totals]:

@@ -28,6 +28,7 @@ from DtsVirtLibrary.qemu.cmdline import make_plan
 from DtsVirtLibrary.qemu.devices import device_options
 from DtsVirtLibrary.qemu.hotplug_facts import (
     free_port,
+    free_slot,
     host_facts,
     peripherals,
     require_shared_memory,
@@ -173,15 +174,18 @@ def _wants_place(device: Device | Disk) -> bool:
 
 
 async def _placed(instance: QemuInstance, plan: Plan, option: Option, wanted: bool) -> Option:
-    """Put a PCI device behind a free root port, or where QEMU finds room on the root bus.
+    """Put a PCI device behind a free root port, or into a free slot of the root bus.
 
     The plan's own choice of slot does not know what the tester has plugged by hand.
     """
     if wanted or option.first not in plan.binary.pci_devices:
         return option
     values = {name: value for name, value in option.pairs or () if name != "addr"}
-    port = await free_port(instance.monitor, instance.spec.name)
-    return pairs(option.name, option.first, {**values, "bus": port or plan.family.root_bus})
+    monitor, vm = instance.monitor, instance.spec.name
+    if port := await free_port(monitor, vm):
+        return pairs(option.name, option.first, {**values, "bus": port})
+    place = {"bus": plan.family.root_bus, "addr": await free_slot(monitor, vm)}
+    return pairs(option.name, option.first, {**values, **place})
 
 
 async def _add_all(

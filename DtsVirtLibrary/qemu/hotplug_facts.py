@@ -13,6 +13,7 @@ from DtsVirtLibrary.qemu.binary import probe
 from DtsVirtLibrary.qemu.facts import BinaryFacts
 from DtsVirtLibrary.qemu.hostfacts import HostFacts
 from DtsVirtLibrary.qemu.monitor import Monitor
+from DtsVirtLibrary.qemu.slots import SLOTS
 
 if TYPE_CHECKING:
     from DtsVirtLibrary.qemu.instance import QemuInstance
@@ -59,6 +60,21 @@ async def free_port(monitor: Monitor, vm: str) -> str | None:
             "unplug one, or give the VM more pcie-root-port devices and name one as bus."
         )
     return None
+
+
+async def free_slot(monitor: Monitor, vm: str) -> str:
+    """Return the lowest slot of the root bus that holds no device, such as ``03``.
+
+    QEMU 10.0 would choose one itself only where slot 1f is free, the control card's place.
+
+    :raises VmStateError: all of them are taken.
+    """
+    buses = await monitor.execute("query-pci", timeout=MONITOR_TIMEOUT)
+    taken = {device["slot"] for bus in buses if bus["bus"] == 0 for device in bus["devices"]}
+    for slot in SLOTS:
+        if slot not in taken:
+            return f"{slot:02x}"
+    raise VmStateError(f"VM '{vm}': all {len(SLOTS)} slots of its PCI bus are taken; unplug one.")
 
 
 async def require_shared_memory(monitor: Monitor, vm: str) -> None:

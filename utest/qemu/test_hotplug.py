@@ -190,6 +190,15 @@ async def test_card_comes_and_goes(machine: str, start: Start) -> None:
         assert await everything(instance) == before
 
 
+async def test_card_takes_the_lowest_free_slot_of_pc(start: Start) -> None:
+    control = card(9, backend=UserBackend(), control=True)
+    instance = await start(vm(devices=(control, card(8, address="02"))))
+    plugged = [await hotplug.plug(instance, card(n, backend=UserBackend())) for n in (1, 2)]
+    addresses = [await instance.guest_pci_address(name) for name in plugged]
+    assert addresses == ["0000:00:03.0", "0000:00:04.0"]
+    assert await instance.guest_pci_address(names.CONTROL_NIC) == "0000:00:1f.0"
+
+
 @both_machines
 async def test_disk_comes_and_goes(machine: str, start: Start, tmp_path: Path) -> None:
     image = tmp_path / "with, comma.qcow2"
