@@ -37,13 +37,16 @@ class Parts:
     configs: Configs
     resources: HostResources
 
-    async def close(self) -> None:
-        """End every VM at once and give back what was taken from the host."""
-        await asyncio.gather(
-            *(machine.kill() for machine in self.registry.running()), return_exceptions=True
-        )
-        with suppress(Exception):
-            await self.resources.give_back_all()
+    async def close(self, *, keep_vms: bool) -> None:
+        """End every VM at once and give back what was taken from the host.
+
+        :param keep_vms: leave the VMs alone, and what was taken for them until they end.
+        """
+        if not keep_vms:
+            running = self.registry.running()
+            await asyncio.gather(*(machine.kill() for machine in running), return_exceptions=True)
+            with suppress(Exception):
+                await self.resources.give_back_all()
         await self.host.close()
 
 
