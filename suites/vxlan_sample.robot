@@ -265,7 +265,7 @@ Forward In The Guest's Kernel
     ...    another, with an action of its traffic control in between.
     [Arguments]    ${from}    ${to}    ${action}
     ${result} =    Execute Command
-    ...    ip link set ${from} up promisc on && ip link set ${to} up && tc qdisc add dev ${from} ingress && tc filter add dev ${from} ingress matchall action ${action} pipe action mirred egress redirect dev ${to}
+    ...    ip link set ${from} up promisc on && ip link set ${to} up && /bin/tc qdisc add dev ${from} ingress && /bin/tc filter add dev ${from} ingress matchall action ${action} pipe action mirred egress redirect dev ${to}
     ...    return_stdout=False    return_stderr=True    return_rc=True
     Should Be Equal As Integers    ${result}[1]    0    ${result}[0]
 
