@@ -144,15 +144,8 @@ def robot(name: str, *options: str, data: str = "atest", path: Path | None = Non
     """Run robot on `data`, with `path` before all others on PATH, and read its totals."""
     output = RESULTS / name
     shutil.rmtree(output, ignore_errors=True)
-    argv: list[str | Path] = [
-        BIN / "robot",
-        "--outputdir",
-        output,
-        "--loglevel",
-        "DEBUG",
-        *options,
-        "atest",
-    ]
+    robot_program = str(BIN / "robot")
+    argv = [robot_program, f"--outputdir={output}", "--loglevel=DEBUG", *options, data]
     return finish(robot_totals(name, output / "output.xml", run(name, argv, path)))
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from DtsVirtLibrary.cli.package_checks import known_debian_packages
 from DtsVirtLibrary.errors import HostError, SecurityError
 from DtsVirtLibrary.host.protocol import Completed, FileKind, FileStatus, HostPath
 
@@ -47,11 +48,8 @@ class FakeHost:
         }
     )
     installed: dict[str, str] = field(
-        default_factory=lambda: {
-            "qemu-system-x86": "1:7.2", "qemu-utils": "1:7.2", "ca-certificates": "2023",
-            "openssh-client": "1:9.2", "qemu-guest-agent": "1:7.2", "iproute2": "6.1", "procps": "2:4.0",
-        }
-    )  # fmt: skip
+        default_factory=lambda: {package.name: "1.0" for package in known_debian_packages()}
+    )
     variables: dict[str, str] = field(default_factory=lambda: {"HOME": "/home/ada"})
     files: dict[str, str] = field(
         default_factory=lambda: {

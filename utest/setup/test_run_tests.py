@@ -104,6 +104,24 @@ def test_the_last_line_sums_everything_and_the_exit_code_tells(
     assert "   utest: 10 passed, 0 failed, 2 skipped" in output
 
 
+@pytest.mark.parametrize(("target", "data"), [("atest", "atest"), ("suites", "suites")])
+def test_each_robot_target_runs_its_own_data(
+    runner: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, target: str, data: str
+) -> None:
+    def robot(name: str, argv: list[str], path: Path | None) -> int:
+        directory = tmp_path / name
+        directory.mkdir()
+        assert f"--outputdir={directory}" in argv
+        passed = 3 if argv[-1] == data else 0
+        (directory / "output.xml").write_text(ROBOT.format(passed, 0, 0))
+        return 0
+
+    monkeypatch.setattr(runner, "RESULTS", tmp_path)
+    monkeypatch.setattr(runner, "run", robot)
+    (totals,) = runner.TARGETS[target]()
+    assert counted(totals) == (3, 0, 0)
+
+
 def test_a_command_counts_as_one_test(runner: ModuleType) -> None:
     assert counted(runner.check("yes", ["true"])) == (1, 0, 0)
     assert counted(runner.check("no", ["false"])) == (0, 1, 0)
