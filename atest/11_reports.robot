@@ -19,6 +19,7 @@ The Log Shows The Stages Of Each Start
         Should Be Equal As Integers    ${count}    2
     END
     Should Contain    ${report}    &lt;td&gt;agent answered&lt;/td&gt;
+    Should Contain    ${report}    &lt;td&gt;given up&lt;/td&gt;
 
 The Links Of The Log Lead To The Artifacts
     [Documentation]    They are relative, so that the directory can be moved.

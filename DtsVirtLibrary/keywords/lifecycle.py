@@ -155,11 +155,12 @@ class LifecycleKeywords:
                 directory,
                 machine.artifacts.kept,
                 output_directory(),
+                failed=error is not None,
             ),
             html=True,
         )
         if isinstance(error, DtsVirtError):
-            logger.info(error.whole_text())
+            logger.debug(error.whole_text())
 
     @keyword(name="Stop VM", tags=("VM",))
     def stop_vm(self, vm: str, *, timeout: timedelta | None = None) -> StopStage:

@@ -12,15 +12,27 @@ from urllib.parse import quote
 from DtsVirtLibrary.results import Stage
 
 BAR_PIXELS = 240
+COLOUR = "#5a8fc7"
+FAILED_COLOUR = "#ce3e01"
 
 
 def start_report(
-    vm: str, stages: Sequence[Stage], directory: Path, files: Sequence[str], log_directory: Path
+    vm: str,
+    stages: Sequence[Stage],
+    directory: Path,
+    files: Sequence[str],
+    log_directory: Path,
+    *,
+    failed: bool = False,
 ) -> str:
-    """Return HTML: a small table of the start's stages and links to the artifacts."""
+    """Return HTML: a small table of the start's stages and links to the artifacts.
+
+    :param failed: the last stage is the one at which the start was given up.
+    """
+    rows = "".join(_rows(stages, failed))
     return (
         f"<b>{escape(vm)}</b>: {links(directory, files, log_directory)}"
-        f"<table style='border-collapse:collapse'>{''.join(_rows(stages))}</table>"
+        f"<table style='border-collapse:collapse'>{rows}</table>"
     )
 
 
@@ -30,18 +42,19 @@ def picture_html(picture: bytes, title: str) -> str:
     return f'<img alt="{escape(title)}" title="{escape(title)}" src="data:image/png;base64,{data}">'
 
 
-def _rows(stages: Sequence[Stage]) -> list[str]:
+def _rows(stages: Sequence[Stage], failed: bool) -> list[str]:
     total = max((stage.at for stage in stages), default=0.0) or 1.0
     rows = []
     previous = 0.0
     for stage in stages:
         left = round(BAR_PIXELS * previous / total)
         width = max(1, round(BAR_PIXELS * (stage.at - previous) / total))
+        colour = FAILED_COLOUR if failed and stage is stages[-1] else COLOUR
         rows.append(
             f"<tr><td>{escape(stage.name)}</td>"
             f"<td style='text-align:right;padding:0 1em'>{stage.at:.2f} s</td>"
             f"<td><div style='margin-left:{left}px;width:{width}px;height:.7em;"
-            "background:#5a8fc7'></div></td></tr>"
+            f"background:{colour}'></div></td></tr>"
         )
         previous = stage.at
     return rows

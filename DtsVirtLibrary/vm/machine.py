@@ -194,6 +194,8 @@ class Machine:
         It ends even if this is interrupted; its artifacts are kept.
         """
         self._end_expected = True
+        if self.timeline.stages:
+            self.timeline.reached("given up")
         if self._instance is None:
             self.status = VmStatus.STOPPED
         try:
