@@ -38,6 +38,7 @@ setup(
     package_data={
         "DtsVirtLibrary": ["py.typed"],
         "DtsVirtLibrary.cli": ["*.txt"],
+        "DtsVirtLibrary.guest.disk": ["files/*"],
         "DtsVirtLibrary.guest.image": ["files/*"],
     },
     python_requires=">=3.10",
