@@ -91,7 +91,9 @@ class Application:
         self._prompt(prompt)
         self.type(text)
         answer = self.await_prompt(prompt, seconds, f"after '{text}'")
-        return answer.removeprefix(text).strip("\n")
+        # The blank after the former prompt may come as late as the echo.
+        echoed = answer.lstrip(" ")
+        return (echoed.removeprefix(text) if echoed.startswith(text) else answer).strip("\n")
 
     def type(self, text: str) -> None:
         """Type a line and do not wait; what it had printed before is passed over.

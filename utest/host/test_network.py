@@ -229,3 +229,35 @@ async def test_missing_parts_of_the_host_are_named() -> None:
         await network.make_tap(Bare())
     with pytest.raises(HostError, match=r"iproute2 is not installed .* apt-get install iproute2"):
         await network.make_bridge(Bare())
+
+
+async def test_veth_between_two_namespaces(host: LocalHost) -> None:
+    near, far = [await network.make_namespace(host) for _ in range(2)]
+    veth, peer = await network.make_veth(
+        host,
+        namespace=far.name,
+        near_namespace=near.name,
+        address="192.0.2.1/24",
+        peer_address="192.0.2.2/24",
+    )
+    assert not {veth.name, peer} & interfaces()
+    for namespace, name, address in ((near, veth.name, "192.0.2.1"), (far, peer, "192.0.2.2")):
+        shown = subprocess.check_output(
+            ["ip", "-n", namespace.name, "address", "show", "up", "dev", name], text=True
+        )
+        assert address in shown
+    await network.remove_veth(host, veth)
+    for namespace in (near, far):
+        shown = subprocess.check_output(["ip", "-n", namespace.name, "link"], text=True)
+        assert "veth" not in shown
+        await network.remove_namespace(host, namespace)
+    await network.remove_veth(host, veth)  # quiet, though all is gone
+
+
+async def test_half_made_veth_in_a_namespace_is_removed(host: LocalHost) -> None:
+    near = await network.make_namespace(host)
+    with pytest.raises(HostError, match="nonsense"):
+        await network.make_veth(host, near_namespace=near.name, address="nonsense")
+    shown = subprocess.check_output(["ip", "-n", near.name, "link"], text=True)
+    assert "veth" not in shown
+    await network.remove_namespace(host, near)
