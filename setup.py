@@ -38,8 +38,8 @@ setup(
     package_data={
         "DtsVirtLibrary": ["py.typed"],
         "DtsVirtLibrary.cli": ["*.txt"],
-        "DtsVirtLibrary.guest.disk": ["files/*"],
-        "DtsVirtLibrary.guest.image": ["files/*"],
+        "DtsVirtLibrary.guest.disk": ["files/*", "files/debian/*"],
+        "DtsVirtLibrary.guest.image": ["files/*", "files/debian/*"],
     },
     python_requires=">=3.10",
     # The floors. What the project is developed and tested with stands in constraints.txt.
