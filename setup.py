@@ -38,7 +38,7 @@ setup(
     package_data={
         "DtsVirtLibrary": ["py.typed"],
         "DtsVirtLibrary.cli": ["*.txt"],
-        "DtsVirtLibrary.guest.disk": ["files/*", "files/debian/*"],
+        "DtsVirtLibrary.guest.disk": ["files/*"],
         "DtsVirtLibrary.guest.image": ["files/*", "files/debian/*"],
     },
     python_requires=">=3.10",
