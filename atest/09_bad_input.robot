@@ -14,6 +14,16 @@ ${CONFIGS}      ${CURDIR}/_data/configs
 
 
 *** Test Cases ***
+The Look For Remains Sees What There Is
+    [Documentation]    Or else all other tests here would prove little.
+    Create VM    vm0
+    Start VM    vm0    wait_for=process
+    ${vm} =    Get VM    vm0
+    Run Keyword And Expect Error
+    ...    These are left: process ${vm.pid}, */dtsvirt-vm0-*
+    ...    Nothing Should Be Left Of This Run
+    Kill VM    vm0
+
 A Configuration File That Is Not There
     [Documentation]    The message says where it was looked for.
     Run Keyword And Expect Error

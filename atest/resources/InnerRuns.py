@@ -99,9 +99,8 @@ class InnerRun:
         return [pid for pid, argv in all_processes() if self._is_ours(argv) and pid != self.pid]
 
     def _is_ours(self, argv: list[str]) -> bool:
-        # QEMU names files in its private directory; a supervisor names its runner's number.
-        supervises = any("supervisor" in word for word in argv) and str(self.pid) in argv
-        return supervises or any(f"{self.runtime}/" in word for word in argv)
+        # QEMU names files in its private directory; its supervisor the runner's number.
+        return str(self.pid) in argv or any(f"{self.runtime}/" in word for word in argv)
 
     def remains(self) -> list[str]:
         """Return what it has left behind: processes and private directories."""
@@ -166,6 +165,7 @@ class InnerRuns:
         while time.monotonic() < end:
             for pid, argv in all_processes():
                 if "-name" in argv and any(f"{run.runtime}/" in word for word in argv):
+                    assert _parent(pid) in run.processes(), "its supervisor is known"
                     return pid
             time.sleep(POLL_SECONDS)
         raise AssertionError(f"No QEMU came up; the run said:\n{run.console}")
@@ -212,18 +212,15 @@ class InnerRuns:
     @keyword
     def nothing_should_be_left_of_this_run(self) -> None:
         """Fails if this run has a QEMU process or a private directory now."""
-        own = str(os.getpid())
-        supervisors = [
-            pid
-            for pid, argv in all_processes()
-            if own in argv and any("supervisor" in word for word in argv)
+        # QEMU is the child of a supervisor, which is a child of this process.
+        remains = [
+            f"process {pid}" for pid, _ in all_processes() if _parent(_parent(pid)) == os.getpid()
         ]
-        remains = [f"process {child}" for pid in supervisors for child in _children(pid)]
         for mark in itertools.chain(
             *(Path(base).glob("dtsvirt-*/.owner.json") for base in _bases())
         ):
             with suppress(OSError):
-                if f'"pid": {own},' in mark.read_text():
+                if f'"pid": {os.getpid()},' in mark.read_text():
                     remains.append(str(mark.parent))
         if remains:
             raise AssertionError(f"These are left: {', '.join(remains)}")
@@ -289,8 +286,12 @@ class InnerRuns:
         ]
 
 
-def _children(pid: int) -> list[int]:
-    return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+def _parent(pid: int) -> int:
+    """Return the parent of a process, 0 if there is none (any more)."""
+    try:
+        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+    except OSError:
+        return 0
 
 
 def _bases() -> set[str]:
