@@ -73,12 +73,13 @@ class Agent:
         """Send a packet again and again, and count what comes back of it."""
         token = secrets.token_bytes(TOKEN_BYTES)
         frame = frames.with_token(Packet.from_json(packet), token)
-        counter = self._port.counter = Counter(token)
+        counter = Counter(token)
+        self._port.count(counter)
         try:
             sent, took = self._send_paced(frame, rate, seconds)
             self._wait_for_silence(counter, sent)
         finally:
-            self._port.counter = None
+            self._port.count(None)
         return {
             "frame_size": len(frame),
             "sent": sent,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import socket
 import struct
 import threading
@@ -17,41 +18,49 @@ from DtsVirtLibrary.traffic.packet import Packet
 
 ALL_PROTOCOLS = 0x0003
 SO_RCVBUFFORCE = 33
+SOL_PACKET, PACKET_IGNORE_OUTGOING = 263, 23
 # Room for a burst while this process is busy, in bytes.
 BUFFER = 64 << 20
 LONGEST_FRAME = 1 << 16
 # Packets that nobody asked for are forgotten, the oldest first.
 REMEMBERED = 100_000
 POLL_INTERVAL = 0.2
+SEND_PAUSE = 0.0005
 
 # libpcap's file: magic, version 2.4, no time zone, snapshot length, Ethernet.
 PCAP_HEADER = struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, LONGEST_FRAME, 1)
 
 
 class Port:
-    """A raw socket on an interface; its thread takes in all that passes, both ways."""
+    """Raw sockets on an interface; a thread takes in all that passes, both ways."""
 
     def __init__(self, interface: str) -> None:
         self._socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
         self._socket.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, BUFFER)
         self._socket.bind((interface, ALL_PROTOCOLS))
+        # A socket of its own, for none is shown what it sends itself.
+        self._sender = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
+        self._sender.bind((interface, 0))
         self.mac: str = self._socket.getsockname()[4].hex(":")
         self.capture: Capture | None = None
         self.counter: Counter | None = None
         threading.Thread(target=self._read, name="capture", daemon=True).start()
 
+    def count(self, counter: Counter | None) -> None:
+        """Count what comes in from now on, instead of capturing; None goes back to that."""
+        self._socket.setsockopt(SOL_PACKET, PACKET_IGNORE_OUTGOING, counter is not None)
+        self.counter = counter
+
     def send(self, frame: bytes) -> None:
         """Send a frame, waiting while the interface is full."""
         while True:
             try:
-                self._socket.send(frame)
+                self._sender.send(frame)
                 return
-            except BlockingIOError:
-                time.sleep(0.0005)
             except OSError as error:
-                if error.errno != 105:  # ENOBUFS
+                if error.errno not in (errno.EAGAIN, errno.ENOBUFS):
                     raise
-                time.sleep(0.0005)
+                time.sleep(SEND_PAUSE)
 
     def _read(self) -> None:
         while True:

@@ -70,7 +70,7 @@ def test_answer_is_without_what_was_printed_before(talker: Application) -> None:
 
 
 def test_other_prompt_for_one_line(talker: Application) -> None:
-    assert talker.send("x", "said", PATIENCE) == "you"
+    assert talker.send("x", "said", PATIENCE) == "you "
     assert talker.wait_until("ready>", None, PATIENCE) == " x\nready>"
 
 
