@@ -65,7 +65,7 @@ def _refuse_without_kernel(plan: Plan) -> None:
 
 def _guest_append(plan: Plan) -> str:
     """The embedded guest finds its name and the card that it is reached by in these words."""
-    words = ["console=ttyS0", plan.placement.append, f"hostname={plan.spec.name}"]
+    words = [plan.placement.append, f"hostname={plan.spec.name}"]
     if plan.spec.control_nic is not None:
         words.append(f"host_connect={plan.spec.control_nic.mac}")
     words.append(plan.spec.boot.append or "")
