@@ -132,6 +132,15 @@ class DtsVirtLibrary(DynamicCore):  # type: ignore[misc] # robotlibcore is not t
             ]
         )
 
+    def add_library_components(self, library_components: list[Any], *more: Any) -> None:
+        """Take the keywords of the components, and of nothing else.
+
+        The library itself has none of its own, but its attributes are those of the
+        components: looking at them too would triple the time of the import.
+        """
+        components = [item for item in library_components if item is not self]
+        super().add_library_components(components, *more)
+
     def start_suite(self, data: Any, result: Any) -> None:
         """A suite that imports the library begins."""
         self._context.enter_scope(data.id, is_test=False)
