@@ -92,6 +92,7 @@ class LifecycleKeywords:
         *,
         timeout: timedelta | None = None,
         wait_for: Readiness = Readiness.SSH,
+        warm: bool | None = None,
     ) -> GuestSession:
         """Starts a VM and returns the guest session as soon as the guest is ready.
 
@@ -103,6 +104,9 @@ class LifecycleKeywords:
         ``start_timeout``, else 120 seconds. If the guest is not ready in time the
         keyword fails, the VM is stopped and its artifacts are kept.
 
+        ``warm`` says whether to start from a template, see `Warm start`; its default is the
+        configuration's ``warm = enable=...``, else the library's ``warm``.
+
         | ${guest} = | `Start VM` | vm0 |
         | ${kernel} = | Execute Command | uname -r |
         | Log | ${guest.pci_mapping} |
@@ -111,7 +115,13 @@ class LifecycleKeywords:
         machine = context.machine(vm)
         context.sessions.close(vm)
         try:
-            session = context.run(machine.start(wait_for, self._start_seconds(machine, timeout)))
+            session = context.run(
+                machine.start(
+                    wait_for,
+                    self._start_seconds(machine, timeout),
+                    warm=self._is_warm(machine, warm),
+                )
+            )
             context.scopes.started(vm)
             context.keep(machine)
             if wait_for is Readiness.SSH and session.port is None:
@@ -132,6 +142,12 @@ class LifecycleKeywords:
         if default is None or machine.parameters.entries("start"):
             return None
         return default.total_seconds()
+
+    def _is_warm(self, machine: Machine, warm: bool | None) -> bool | None:
+        """Return whether to start warm, None for what the configuration says."""
+        if warm is not None or machine.parameters.entries("warm"):
+            return warm
+        return self._context.settings.warm
 
     def _log_in_or_give_up(self, machine: Machine) -> GuestSession:
         try:
