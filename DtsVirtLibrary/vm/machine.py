@@ -184,6 +184,7 @@ class Machine:
 
         session = await self._unless_ended("Start VM", ready(), needs_guest=True)
         if self._instance is None:
+            assert self._watch is not None
             await self._watch
             raise self._ended_error("Start VM")
         self.notes += [note for note in instance.notes if note not in self.notes]
