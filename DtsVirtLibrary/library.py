@@ -21,6 +21,7 @@ from .keywords.monitor import MonitorKeywords
 from .keywords.network import NetworkKeywords
 from .keywords.power import PowerKeywords
 from .keywords.settings import ClosingScope, Settings
+from .keywords.snapshots import SnapshotKeywords
 from .keywords.types import documented
 from .version import VERSION
 
@@ -140,6 +141,7 @@ class DtsVirtLibrary(DynamicCore):  # type: ignore[misc] # robotlibcore is not t
                     NetworkKeywords,
                     ApplicationKeywords,
                     CommandKeywords,
+                    SnapshotKeywords,
                 )
             ]
         )

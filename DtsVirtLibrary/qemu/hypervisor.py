@@ -10,6 +10,7 @@ from DtsVirtLibrary.errors import HostError, MonitorError, StartError, TemplateE
 from DtsVirtLibrary.host.hugepages import hugetlbfs_mount
 from DtsVirtLibrary.host.protocol import Host
 from DtsVirtLibrary.loop import Deadline
+from DtsVirtLibrary.results import TemplateInfo
 from DtsVirtLibrary.spec import Accelerator, VmSpec
 from DtsVirtLibrary.timeline import Timeline
 
@@ -153,6 +154,18 @@ class QemuHypervisor:
             self._host, self._templates, directory, key, version, describe(parts.core)
         )
         return instance
+
+    async def templates(self) -> tuple[TemplateInfo, ...]:
+        """Return the templates that are stored, the one used last first."""
+        return await self._templates.infos()
+
+    async def remove_template(self, spec: VmSpec) -> bool:
+        """Remove the specification's template; return whether there was one."""
+        try:
+            key, _ = await self._key(split(identified(spec)).core)
+        except TemplateError:
+            return False
+        return await self._templates.remove(key)
 
     async def _key(self, core: VmSpec) -> tuple[str, str]:
         """Return the key of a specification's template, and QEMU's version."""

@@ -30,6 +30,7 @@ from .monitor import Monitor
 from .pci import guest_address, pci_functions, unnumbered_bridges
 from .placement import Placement
 from .resources import StartResources
+from .snapshots import Snapshots
 from .warm import TemplateDraft, freshen
 
 TAIL_BYTES = 8 * 1024
@@ -69,6 +70,7 @@ class QemuInstance:
         self._by_hand = by_hand
         # What each device that was plugged in took from the host.
         self.plugged: dict[str, StartResources] = {}
+        self._snapshots = Snapshots(self)
         self.draft: TemplateDraft | None = None
         self._agent = agent
         self._readiness = AgentReadiness(spec.name, monitor, agent) if agent else None
@@ -158,6 +160,14 @@ class QemuInstance:
         if self.draft is None:
             raise TemplateError(f"VM '{self.spec.name}' was not started to become a template.")
         await self.draft.save(self)
+
+    async def save_snapshot(self, name: str, deadline: Deadline) -> None:
+        """Save the VM's present state under a name; see :class:`.snapshots.Snapshots`."""
+        await self._snapshots.save(name, deadline)
+
+    async def restore_snapshot(self, name: str, deadline: Deadline) -> None:
+        """Bring the VM back to a snapshot of this start; its CPUs run then."""
+        await self._snapshots.restore(name, deadline)
 
     async def freshen(self) -> None:
         """Give the guest of a clone what must be its own; one that has booted has it."""

@@ -62,16 +62,21 @@ async def load_state(monitor: Monitor, state: bytes) -> None:
         writing = asyncio.ensure_future(_write_all(ours, state))
         try:
             await _completed(monitor, mark)
+            # A snapshot of this QEMU must hold the memory, shared or not.
+            await _set_capability(monitor, "x-ignore-shared", state=False)
         finally:
             writing.cancel()
             await asyncio.gather(writing, return_exceptions=True)
 
 
 async def _set_capabilities(monitor: Monitor) -> None:
-    wanted = [{"capability": name, "state": True} for name in CAPABILITIES]
-    await monitor.execute(
-        "migrate-set-capabilities", {"capabilities": wanted}, timeout=COMMAND_SECONDS
-    )
+    for name in CAPABILITIES:
+        await _set_capability(monitor, name, state=True)
+
+
+async def _set_capability(monitor: Monitor, name: str, *, state: bool) -> None:
+    arguments = {"capabilities": [{"capability": name, "state": state}]}
+    await monitor.execute("migrate-set-capabilities", arguments, timeout=COMMAND_SECONDS)
 
 
 async def _start(monitor: Monitor, command: str) -> None:

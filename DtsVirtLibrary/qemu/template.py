@@ -17,6 +17,7 @@ from typing import Any
 from DtsVirtLibrary.cache import cache_directory
 from DtsVirtLibrary.errors import HostError, TemplateError, TemplateMissing
 from DtsVirtLibrary.host.protocol import FileKind, Host
+from DtsVirtLibrary.results import TemplateInfo
 
 from .template_key import FORMAT
 
@@ -159,6 +160,32 @@ class TemplateStore:
                     found.append((at, template, await self._size(template.directory)))
         found.sort(key=lambda item: item[0], reverse=True)
         return [(template, size) for _, template, size in found]
+
+    async def infos(self) -> tuple[TemplateInfo, ...]:
+        """Return what is known of all whole templates, latest used first."""
+        return tuple(
+            TemplateInfo(
+                key=template.manifest.key,
+                vm=template.manifest.vm,
+                description=template.manifest.description,
+                version=template.manifest.version,
+                memory_mib=template.manifest.memory_mib,
+                size=size,
+                saved_at=template.manifest.saved_at,
+                directory=template.directory,
+            )
+            for template, size in await self.stored()
+        )
+
+    async def clear(self) -> int:
+        """Remove everything that lies here and return the number of directories."""
+        number = 0
+        for root in await self.roots():
+            for name in await self._host.list_directory(root):
+                status = await self._host.status(f"{root}/{name}", follow=False)
+                await self._host.remove(f"{root}/{name}")
+                number += status is not None and status.kind is FileKind.DIRECTORY
+        return number
 
     async def remove(self, key: str) -> bool:
         """Remove a template; return whether there was one. Its clones are not disturbed."""

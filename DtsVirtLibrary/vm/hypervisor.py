@@ -11,7 +11,13 @@ from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import Any, Protocol
 
 from DtsVirtLibrary.loop import Deadline
-from DtsVirtLibrary.results import CommandResult, GuestInterface, MonitorEvent, PciFunction
+from DtsVirtLibrary.results import (
+    CommandResult,
+    GuestInterface,
+    MonitorEvent,
+    PciFunction,
+    TemplateInfo,
+)
 from DtsVirtLibrary.spec import Device, Disk, VmSpec
 from DtsVirtLibrary.timeline import Timeline
 
@@ -115,6 +121,12 @@ class Instance(Protocol):
 
         :raises TemplateError: it cannot be saved, and runs on.
         """
+
+    async def save_snapshot(self, name: str, deadline: Deadline) -> None:
+        """Save the VM's present state under a name; it runs on."""
+
+    async def restore_snapshot(self, name: str, deadline: Deadline) -> None:
+        """Bring the VM back to a snapshot of this start; its CPUs run then."""
 
     async def freshen(self) -> None:
         """Give the guest of a clone what must be its own: its clock, its name."""
@@ -221,6 +233,12 @@ class Hypervisor(Protocol):
 
         :raises TemplateError: no template can be made; the text says why.
         """
+
+    async def templates(self) -> tuple[TemplateInfo, ...]:
+        """Return the templates that are stored, the one used last first."""
+
+    async def remove_template(self, spec: VmSpec) -> bool:
+        """Remove the specification's template; return whether there was one."""
 
     async def version(self, binary: str | None) -> str:
         """Return the hypervisor's version."""

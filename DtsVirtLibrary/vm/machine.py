@@ -141,11 +141,7 @@ class Machine:
         :raises ConfigError: the agent is to be waited for, and the VM has no channel for it.
         :raises DtsVirtError: it did not come up; it is stopped then, its artifacts are kept.
         """
-        if self.started or self.status is VmStatus.STARTING:
-            raise VmStateError(
-                f"VM '{self.name}' is already {self.status.value}. "
-                "Stop it before starting it again."
-            )
+        self._require_idle()
         self._warm = self.specification().warm if warm is None else warm
         spec = self.specification()
         _require_channel(spec, readiness)
@@ -153,16 +149,28 @@ class Machine:
             # What the process before took may be on its way back.
             await asyncio.wait({self._watch})
         deadline = Deadline(spec.timeouts.start if seconds is None else seconds)
-        self.timeline = Timeline()
-        artifacts = self.artifacts = self._context.artifacts.new_start(self.name)
-        self.notes, self.session, self._ending, self._end_expected = [], None, None, False
-        self.status = VmStatus.STARTING
+        artifacts = self._begin()
         try:
             self.session = await self._come_up(spec, readiness, deadline, artifacts)
         except BaseException as error:
             await self.give_up(error)
             raise
         return self.session
+
+    def _require_idle(self) -> None:
+        if self.started or self.status is VmStatus.STARTING:
+            raise VmStateError(
+                f"VM '{self.name}' is already {self.status.value}. "
+                "Stop it before starting it again."
+            )
+
+    def _begin(self) -> StartArtifacts:
+        """Forget the start before; return the place for the artifacts of the one that begins."""
+        self.timeline = Timeline()
+        artifacts = self.artifacts = self._context.artifacts.new_start(self.name)
+        self.notes, self.session, self._ending, self._end_expected = [], None, None, False
+        self.status = VmStatus.STARTING
+        return artifacts
 
     async def _come_up(
         self, spec: VmSpec, readiness: Readiness, deadline: Deadline, artifacts: StartArtifacts
@@ -202,16 +210,57 @@ class Machine:
         """Launch a clone, or what stands in for one; see :class:`.warm.WarmStart`."""
 
         async def make(source: Instance) -> bool:
-            self._adopt(source, artifacts)
-            wanted = readiness_of_source(spec, readiness)
-            await self._unless_ended(
-                "Start VM", wait_until_ready(spec, source, wanted, deadline, self.timeline)
-            )
+            await self._make(source, spec, readiness, deadline, artifacts)
             return await self._save_source(source, deadline)
 
         hypervisor = self._context.hypervisor
         start = WarmStart(hypervisor, spec, deadline, artifacts.keep, self._note, make)
         return await start.launch(self.timeline)
+
+    async def _make(
+        self,
+        source: Instance,
+        spec: VmSpec,
+        readiness: Readiness,
+        deadline: Deadline,
+        artifacts: StartArtifacts,
+    ) -> None:
+        """Let the guest become as ready as all who clone it need it."""
+        self._adopt(source, artifacts)
+        wanted = readiness_of_source(spec, readiness)
+        await self._unless_ended(
+            "Start VM", wait_until_ready(spec, source, wanted, deadline, self.timeline)
+        )
+
+    async def make_template(self, seconds: float | None) -> None:
+        """Boot the VM, save its template and end it; nothing happens if there is one.
+
+        :raises VmStateError: it runs.
+        :raises TemplateError: no template can be made of it.
+        """
+        self._require_idle()
+        self._warm = True
+        spec = self.specification()
+        deadline = Deadline(spec.timeouts.start if seconds is None else seconds)
+        artifacts = self._begin()
+        try:
+            hypervisor = self._context.hypervisor
+            source = await hypervisor.launch_source(spec, deadline, self.timeline, artifacts.keep)
+            if source is not None:
+                await self._make(source, spec, Readiness.SSH, deadline, artifacts)
+                saved = await self._save_source(source, deadline)
+                if not saved:
+                    raise TemplateError(self.notes[-1])
+            self.status = VmStatus.STOPPED
+        except BaseException as error:
+            await self.give_up(error)
+            raise
+
+    async def remove_template(self) -> bool:
+        """Remove the template that a warm start would use; return whether there was one."""
+        spec = build_spec(self.name, self.parameters)
+        alike = with_mac_addresses(spec, self._context.seed, alike=True)
+        return await self._context.hypervisor.remove_template(alike)
 
     async def _save_source(self, source: Instance, deadline: Deadline) -> bool:
         """Save the template and end its source; return False for one that runs on."""

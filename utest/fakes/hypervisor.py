@@ -22,6 +22,7 @@ from DtsVirtLibrary.results import (
     GuestInterface,
     MonitorEvent,
     PciFunction,
+    TemplateInfo,
 )
 from DtsVirtLibrary.spec import Device, Disk, VmSpec
 from DtsVirtLibrary.timeline import Timeline
@@ -160,6 +161,12 @@ class FakeInstance:
         if self.hypervisor.save_failure is not None:
             raise self.hypervisor.save_failure
         self.hypervisor.has_template = True
+
+    async def save_snapshot(self, name: str, deadline: Deadline) -> None:
+        await self._monitor(f"save_snapshot {name}")
+
+    async def restore_snapshot(self, name: str, deadline: Deadline) -> None:
+        await self._monitor(f"restore_snapshot {name}")
 
     async def freshen(self) -> None:
         self.calls.append("freshen")
@@ -323,6 +330,13 @@ class FakeHypervisor:
         instance = await self.launch(spec, deadline, timeline, keep)
         instance.hypervisor = self
         return instance
+
+    async def templates(self) -> tuple[TemplateInfo, ...]:
+        return ()
+
+    async def remove_template(self, spec: VmSpec) -> bool:
+        had, self.has_template = self.has_template, False
+        return had
 
     async def version(self, binary: str | None) -> str:
         return "1.2.3"
