@@ -23,9 +23,9 @@ The First Start Makes A Template And Is A Clone Of It
     Should Be Equal    ${session.ip}    10.0.2.15
     ${templates} =    List VM Templates
     Length Should Be    ${templates}    1
-    Should Be Equal    ${templates}[0].vm    vm0
-    Should Start With    ${templates}[0].description    guest default, 512 MiB, 1 CPU
-    Should Be True    ${templates}[0].size < 200000000
+    Should Be Equal    ${templates[0].vm}    vm0
+    Should Start With    ${templates[0].description}    guest default, 512 MiB, 1 CPU
+    Should Be True    ${templates[0].size} < 200000000
 
 Clones Have A Name, Clock, Port And Random Numbers Of Their Own
     [Documentation]    Two at once, made of one template.
@@ -66,7 +66,7 @@ A Clone Is A VM As Any Other
     ${mapping} =    Get VM PCI Mapping    vm0
     Should Be Equal    ${mapping}[host-connect-nic]    0000:00:1f.0
     ${id} =    Add VM Device    vm0    driver=virtio-balloon-pci
-    Wait Until Keyword Succeeds    20 s    0.2 s    Guest Should Have Virtio Devices    vm0    5
+    Wait Until Keyword Succeeds    20 s    0.2 s    Guest Should Have Virtio Devices    vm0    4
     Remove VM Device    vm0    ${id}
     ${before} =    Get Boot Of Guest    vm0
     Reboot Guest    vm0
@@ -110,7 +110,7 @@ A Broken Template Is Discarded
     Create VM    vm0    mem=size=320
     Save VM Template    vm0
     ${templates} =    List VM Templates
-    Run Process    truncate    -s    -1    ${templates}[0].directory/state
+    Run Process    truncate    -s    -1    ${templates[0].directory}/state
     ${session} =    Start VM    vm0    warm=True    wait_for=agent
     Stages Should Be Those Of A Clone    ${session}
     Remove VM Template    vm0

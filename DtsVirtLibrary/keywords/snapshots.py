@@ -84,7 +84,7 @@ class SnapshotKeywords:
         """Returns the templates that are stored on the host, the one used last first.
 
         | @{templates} = | `List VM Templates` |
-        | Log | ${templates}[0].description |
+        | Log | ${templates[0].description} |
         """
         context = self._context
         return list(context.run(context.parts.hypervisor.templates()))

@@ -17,6 +17,7 @@ from .hostfacts import HostFacts
 from .memory import is_shared
 from .placement import Descriptor, MemoryFile, Placement
 from .preflight import QCOW2_MAGIC
+from .storage import is_block_device
 
 # Raised when templates of the former kind must not be used any more.
 FORMAT = 1
@@ -131,7 +132,7 @@ def _why_not(spec: VmSpec) -> str | None:
     passed = [device.host for device in spec.devices if isinstance(device, HostPciDevice)]
     if passed:
         return f"the host's PCI function {passed[0]} is passed through, whose state stays in it"
-    block = next((disk for disk in spec.disks if disk.file.startswith("/dev/")), None)
+    block = next((disk for disk in spec.disks if is_block_device(disk.file)), None)
     if block is not None:
         return f"its disk '{block.file}' is a block device, which may change unseen"
     return None
