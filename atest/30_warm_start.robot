@@ -82,7 +82,7 @@ A Clone's Disk Begins As The Template's And The Image Stays As It Is
     ${image} =    Set Variable    ${OUTPUT_DIR}/warm.img
     Create Binary File    ${image}    ${{ b'image' + bytes(8 * 2**20 - 5) }}
     FOR    ${name}    IN    vm1    vm2
-        Create VM    ${name}    disk=file=${image}
+        Create VM    ${name}    disk=file=${image}    guest=default
         Start VM    ${name}    warm=True    wait_for=agent
         ${result} =    Execute In Guest    ${name}    head -c 5 /dev/vda
         Should Be Equal    ${result.stdout}    image
