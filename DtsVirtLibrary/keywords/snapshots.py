@@ -47,7 +47,7 @@ class SnapshotKeywords:
         The guest's clock is set, the guest agent has answered, and if SSHLibrary was
         logged in, it is logged in again under the same alias.
 
-        | [Test Setup] | `Restore VM Snapshot` | vm0 | clean |
+        | [Setup] | `Restore VM Snapshot` | vm0 | clean |
         """
         from DtsVirtLibrary.vm.snapshots import restore
 

@@ -140,6 +140,7 @@ class TemplateStore:
         :raises HostError: it cannot be moved.
         """
         await self._host.write_bytes(f"{draft}/{MANIFEST}", manifest.to_json())
+        await self._host.write_bytes(f"{draft}/{USED}", b"")
         root = draft.rpartition("/")[0]
         target = f"{root}/{manifest.key}"
         if await self._host.status(target, follow=False) is not None:
