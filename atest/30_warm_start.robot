@@ -132,6 +132,30 @@ The Configuration Can Ask For It
     ${session} =    Start VM    vm0    warm=False    wait_for=process
     Should Be Equal    ${session.stages[2].name}    CPUs started
 
+Several Start Side By Side
+    [Documentation]    Each has its session; one that does not come up fails the keyword alone.
+    Create VM    vm1
+    Create VM    vm2
+    ${guests} =    Start VMs    vm1    vm2    warm=True
+    Should Be Equal    ${guests['vm1'].name}    vm1
+    FOR    ${name}    IN    vm1    vm2
+        Switch Connection    ${name}
+        ${found} =    Execute Command    hostname
+        Should Be Equal    ${found}    ${name}
+    END
+    Create VM    vm3
+    Run Keyword And Expect Error
+    ...    VM 'vm2' is already running*
+    ...    Start VMs    vm3    vm2    warm=True    wait_for=agent
+    VM Should Be Running    vm3
+
+What The Host Has No Memory For Is Not Started
+    [Documentation]    The numbers are in the message.
+    Create VM    vm1    mem=size=4000000
+    Run Keyword And Expect Error
+    ...    The VMs were not started, waited 0 s: 4000000 MiB of memory are needed, and*
+    ...    Start VMs    vm1    wait_for_host=0 s
+
 A Snapshot Brings The Guest Back
     [Documentation]    Also a VM that was booted; files made since are gone, the login is not.
     Create VM    vm0

@@ -228,9 +228,8 @@ class Machine:
         """Let the guest become as ready as all who clone it need it."""
         self._adopt(source, artifacts)
         wanted = readiness_of_source(spec, readiness)
-        await self._unless_ended(
-            "Start VM", wait_until_ready(spec, source, wanted, deadline, self.timeline)
-        )
+        ready = wait_until_ready(spec, source, wanted, deadline, self.timeline)
+        await self._unless_ended("Start VM", ready, needs_guest=True)
 
     async def make_template(self, seconds: float | None) -> None:
         """Boot the VM, save its template and end it; nothing happens if there is one.
@@ -265,7 +264,7 @@ class Machine:
     async def _save_source(self, source: Instance, deadline: Deadline) -> bool:
         """Save the template and end its source; return False for one that runs on."""
         try:
-            await self._unless_ended("Start VM", source.save_template())
+            await self._unless_ended("Start VM", source.save_template(), needs_guest=False)
         except TemplateError as error:
             self._note(f"stays as it booted: {error.summary}")
             return False
