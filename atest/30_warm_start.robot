@@ -65,7 +65,7 @@ A Clone Is A VM As Any Other
     ${session} =    Start VM    vm0    warm=True
     ${mapping} =    Get VM PCI Mapping    vm0
     Should Be Equal    ${mapping}[host-connect-nic]    0000:00:1f.0
-    ${id} =    Add VM Device    vm0    driver=virtio-balloon-pci
+    ${id} =    Add VM Device    vm0    driver=virtio-balloon-pci    addr=0x10
     Wait Until Keyword Succeeds    20 s    0.2 s    Guest Should Have Virtio Devices    vm0    4
     Remove VM Device    vm0    ${id}
     ${before} =    Get Boot Of Guest    vm0

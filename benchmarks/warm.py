@@ -40,6 +40,7 @@ from DtsVirtLibrary.results import Readiness  # noqa: E402
 from DtsVirtLibrary.spec import Accelerator  # noqa: E402
 from DtsVirtLibrary.vm import snapshots  # noqa: E402
 from DtsVirtLibrary.vm.machine import Machine  # noqa: E402
+from DtsVirtLibrary.vm.templates import make_template  # noqa: E402
 
 RESULTS = ROOT / "benchmarks/results"
 MONITOR, AGENT = 10, 11
@@ -87,7 +88,7 @@ async def measure(
             await vm.start(Readiness.AGENT, 120)
             samples[COLD].append(time.monotonic() - start)
             await vm.kill()
-        await vm.make_template(120)
+        await make_template(vm, 120)
         (info,) = await parts.hypervisor.templates()
         facts["tmpfs taken by the template"] = f"{info.size / 1e6:.0f} MB"
         await one_by_one(vm, samples, arguments.rounds, info.directory)

@@ -71,12 +71,13 @@ class SnapshotKeywords:
         | `Save VM Template` | vm0 |
         | `Start VM` | vm0 | warm=True |
         """
+        from DtsVirtLibrary.vm.templates import make_template
+
         context = self._context
         machine = context.machine(vm)
         seconds = None if timeout is None else timeout.total_seconds()
-        before = len(machine.notes)
-        context.run(machine.make_template(seconds))
-        for note in machine.notes[before:]:
+        context.run(make_template(machine, seconds))
+        for note in machine.notes:
             logger.info(note)
 
     @keyword(name="List VM Templates", tags=("Template", "Getter"))
@@ -97,6 +98,7 @@ class SnapshotKeywords:
 
         | `Remove VM Template` | vm0 |
         """
+        from DtsVirtLibrary.vm.templates import remove_template
+
         context = self._context
-        machine = context.machine(vm)
-        return context.run(machine.remove_template())
+        return context.run(remove_template(context.machine(vm), context.parts.hypervisor))

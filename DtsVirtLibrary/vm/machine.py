@@ -13,7 +13,6 @@ from DtsVirtLibrary.errors import (
     ConfigError,
     DtsVirtError,
     HostError,
-    TemplateError,
     VmDied,
     VmStateError,
 )
@@ -29,7 +28,7 @@ from .artifacts import ArtifactStore, StartArtifacts
 from .ending import Ended, Ending, Panicked, describe_ending, unless_ended
 from .hypervisor import Hypervisor, Instance
 from .readiness import wait_until_ready
-from .warm import WarmStart, readiness_of_source
+from .warm import Owner, WarmStart
 
 T = TypeVar("T")
 
@@ -141,7 +140,11 @@ class Machine:
         :raises ConfigError: the agent is to be waited for, and the VM has no channel for it.
         :raises DtsVirtError: it did not come up; it is stopped then, its artifacts are kept.
         """
-        self._require_idle()
+        if self.started or self.status is VmStatus.STARTING:
+            raise VmStateError(
+                f"VM '{self.name}' is already {self.status.value}. "
+                "Stop it before starting it again."
+            )
         self._warm = self.specification().warm if warm is None else warm
         spec = self.specification()
         _require_channel(spec, readiness)
@@ -149,7 +152,10 @@ class Machine:
             # What the process before took may be on its way back.
             await asyncio.wait({self._watch})
         deadline = Deadline(spec.timeouts.start if seconds is None else seconds)
-        artifacts = self._begin()
+        self.timeline = Timeline()
+        artifacts = self.artifacts = self._context.artifacts.new_start(self.name)
+        self.notes, self.session, self._ending, self._end_expected = [], None, None, False
+        self.status = VmStatus.STARTING
         try:
             self.session = await self._come_up(spec, readiness, deadline, artifacts)
         except BaseException as error:
@@ -157,27 +163,12 @@ class Machine:
             raise
         return self.session
 
-    def _require_idle(self) -> None:
-        if self.started or self.status is VmStatus.STARTING:
-            raise VmStateError(
-                f"VM '{self.name}' is already {self.status.value}. "
-                "Stop it before starting it again."
-            )
-
-    def _begin(self) -> StartArtifacts:
-        """Forget the start before; return the place for the artifacts of the one that begins."""
-        self.timeline = Timeline()
-        artifacts = self.artifacts = self._context.artifacts.new_start(self.name)
-        self.notes, self.session, self._ending, self._end_expected = [], None, None, False
-        self.status = VmStatus.STARTING
-        return artifacts
-
     async def _come_up(
         self, spec: VmSpec, readiness: Readiness, deadline: Deadline, artifacts: StartArtifacts
     ) -> GuestSession:
         await self.check_conflicts(spec)
         if self._warm:
-            instance = await self._launch_warm(spec, readiness, deadline, artifacts)
+            instance = await self._warm_start(spec, readiness, deadline, artifacts).launch()
         else:
             instance = await self._context.hypervisor.launch(
                 spec, deadline, self.timeline, artifacts.keep
@@ -204,83 +195,26 @@ class Machine:
         self._watch = asyncio.create_task(self._watch_end(instance, artifacts))
         self.notes += instance.notes
 
-    async def _launch_warm(
+    def _warm_start(
         self, spec: VmSpec, readiness: Readiness, deadline: Deadline, artifacts: StartArtifacts
-    ) -> Instance:
-        """Launch a clone, or what stands in for one; see :class:`.warm.WarmStart`."""
+    ) -> WarmStart:
+        owner = Owner(
+            hypervisor=self._context.hypervisor,
+            note=lambda words: self.notes.append(f"VM '{self.name}': {words}"),
+            adopt=lambda source: self._adopt(source, artifacts),
+            guard=lambda work, needs_guest: self._unless_ended("Start VM", work, needs_guest),
+            end=self._end_source,
+        )
+        return WarmStart(owner, spec, readiness, deadline, self.timeline, artifacts.keep)
 
-        async def make(source: Instance) -> bool:
-            await self._make(source, spec, readiness, deadline, artifacts)
-            return await self._save_source(source, deadline)
-
-        hypervisor = self._context.hypervisor
-        start = WarmStart(hypervisor, spec, deadline, artifacts.keep, self._note, make)
-        return await start.launch(self.timeline)
-
-    async def _make(
-        self,
-        source: Instance,
-        spec: VmSpec,
-        readiness: Readiness,
-        deadline: Deadline,
-        artifacts: StartArtifacts,
-    ) -> None:
-        """Let the guest become as ready as all who clone it need it."""
-        self._adopt(source, artifacts)
-        wanted = readiness_of_source(spec, readiness)
-        ready = wait_until_ready(spec, source, wanted, deadline, self.timeline)
-        await self._unless_ended("Start VM", ready, needs_guest=True)
-
-    async def make_template(self, seconds: float | None) -> None:
-        """Boot the VM, save its template and end it; nothing happens if there is one.
-
-        :raises VmStateError: it runs.
-        :raises TemplateError: no template can be made of it.
-        """
-        self._require_idle()
-        self._warm = True
-        spec = self.specification()
-        deadline = Deadline(spec.timeouts.start if seconds is None else seconds)
-        artifacts = self._begin()
-        try:
-            hypervisor = self._context.hypervisor
-            source = await hypervisor.launch_source(spec, deadline, self.timeline, artifacts.keep)
-            if source is not None:
-                await self._make(source, spec, Readiness.SSH, deadline, artifacts)
-                saved = await self._save_source(source, deadline)
-                if not saved:
-                    raise TemplateError(self.notes[-1])
-            self.status = VmStatus.STOPPED
-        except BaseException as error:
-            await self.give_up(error)
-            raise
-
-    async def remove_template(self) -> bool:
-        """Remove the template that a warm start would use; return whether there was one."""
-        spec = build_spec(self.name, self.parameters)
-        alike = with_mac_addresses(spec, self._context.seed, alike=True)
-        return await self._context.hypervisor.remove_template(alike)
-
-    async def _save_source(self, source: Instance, deadline: Deadline) -> bool:
-        """Save the template and end its source; return False for one that runs on."""
-        try:
-            await self._unless_ended("Start VM", source.save_template(), needs_guest=False)
-        except TemplateError as error:
-            self._note(f"stays as it booted: {error.summary}")
-            return False
-        self._note(f"its template was made in {deadline.elapsed:.1f} s, and it is a clone of that")
-        watch = self._watch
-        assert watch is not None
+    async def _end_source(self, source: Instance) -> None:
+        """End the VM that has become a template; the start goes on with its clone."""
+        assert self._watch is not None
         self._end_expected = True
         await stopping.kill(self.name, source)
-        await watch
+        await self._watch
         self._ending, self._end_expected = None, False
         self.status = VmStatus.STARTING
-        self.timeline.clear()
-        return True
-
-    def _note(self, words: str) -> None:
-        self.notes.append(f"VM '{self.name}': {words}")
 
     async def check_conflicts(self, spec: VmSpec) -> None:
         """Refuse what another VM of the run has; see :func:`.conflicts.check`."""

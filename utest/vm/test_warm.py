@@ -8,6 +8,7 @@ from DtsVirtLibrary.errors import TemplateError, VmStateError
 from DtsVirtLibrary.results import Readiness, VmStatus
 from DtsVirtLibrary.vm.machine import Machine, MachineContext
 from DtsVirtLibrary.vm.registry import Registry
+from DtsVirtLibrary.vm.templates import make_template, remove_template
 from utest.fakes.hypervisor import FakeHypervisor
 from utest.vm.conftest import parameters
 
@@ -96,13 +97,12 @@ async def test_clones_have_the_cards_of_user_networks_alike(
 
 
 async def test_a_template_is_made_ahead(machine: Machine, hypervisor: FakeHypervisor) -> None:
-    await machine.make_template(60)
-    (source,) = hypervisor.launched
-    assert source.exit_code == -9
+    await make_template(machine, 60)
+    assert [instance.exit_code for instance in hypervisor.launched] == [-9, -9]
     assert hypervisor.has_template
     assert machine.status is VmStatus.STOPPED
-    assert await machine.remove_template()
-    assert not await machine.remove_template()
+    assert await remove_template(machine, hypervisor)
+    assert not await remove_template(machine, hypervisor)
 
 
 async def test_a_template_that_cannot_be_made_ahead_fails(
@@ -110,7 +110,7 @@ async def test_a_template_that_cannot_be_made_ahead_fails(
 ) -> None:
     hypervisor.save_failure = TemplateError("a device forbids it")
     with pytest.raises(TemplateError, match="a device forbids it"):
-        await machine.make_template(60)
+        await make_template(machine, 60)
     assert hypervisor.launched[0].exit_code == -9
     assert machine.status is VmStatus.STOPPED
 
@@ -118,4 +118,4 @@ async def test_a_template_that_cannot_be_made_ahead_fails(
 async def test_a_running_vm_makes_none(machine: Machine) -> None:
     await machine.start(Readiness.AGENT, 60)
     with pytest.raises(VmStateError, match="is already running"):
-        await machine.make_template(60)
+        await make_template(machine, 60)
