@@ -15,6 +15,8 @@
     │   ├── SecurityError       a directory or file belongs to somebody else
     │   └── CleanupError        something of ours could not be ended or removed
     ├── VmStateError            the VM is not in the state that the action needs
+    ├── TemplateError           a template cannot be made, or cannot serve: the VM boots cold
+    │   └── TemplateMissing     ... since there is none yet
     ├── StartError              the VM did not come up
     │   └── StartTimeout        ... within its deadline
     ├── VmDied                  the VM's process ended while it was needed
@@ -171,6 +173,14 @@ class CleanupError(HostError):
 
 class VmStateError(DtsVirtError):
     """The VM is not in the state that the action needs."""
+
+
+class TemplateError(DtsVirtError):
+    """A template cannot be made, or cannot serve this VM; its text says why."""
+
+
+class TemplateMissing(TemplateError):
+    """There is no template of this specification yet."""
 
 
 class StartError(DtsVirtError):

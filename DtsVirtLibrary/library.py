@@ -21,6 +21,7 @@ from .keywords.monitor import MonitorKeywords
 from .keywords.network import NetworkKeywords
 from .keywords.power import PowerKeywords
 from .keywords.settings import ClosingScope, Settings
+from .keywords.snapshots import SnapshotKeywords
 from .keywords.types import documented
 from .version import VERSION
 
@@ -64,6 +65,15 @@ class DtsVirtLibrary(DynamicCore):  # type: ignore[misc] # robotlibcore is not t
     started at the end of the suite. The import argument ``closing`` changes that. Unless it
     is ``KEEP``, QEMU never outlives the run, however the run ended.
 
+    = Warm start =
+
+    With ``warm=True`` (at the import, or for one `Start VM`) the first start of a
+    specification boots the guest, saves it as a template and starts a clone of that; every
+    later start, in this run or another one, clones it in a fraction of a second. A clone has
+    disks, ports, clock and random numbers of its own, and is a VM as any other. Whatever
+    differs in the specification, in QEMU or in an image makes another template. Where no
+    template can serve, the VM boots cold and the log says why in one line.
+
     = What is kept =
 
     For each start there is a directory ``vms/<vm>/start-<n>`` under the output directory,
@@ -88,6 +98,7 @@ class DtsVirtLibrary(DynamicCore):  # type: ignore[misc] # robotlibcore is not t
         monitor_timeout: timedelta = timedelta(seconds=10),
         artifacts: Path | None = None,
         closing: ClosingScope = ClosingScope.AUTO,
+        warm: bool = False,
     ) -> None:
         """Importing starts nothing.
 
@@ -98,6 +109,7 @@ class DtsVirtLibrary(DynamicCore):  # type: ignore[misc] # robotlibcore is not t
         ``agent_timeout`` and ``monitor_timeout``: deadlines of one answer of the guest
         agent and of the monitor. ``artifacts``: directory for the files kept of VMs,
         instead of ``${OUTPUT_DIR}/vms``. ``closing``: when VMs are stopped.
+        ``warm``: start VMs from templates, see `Warm start`.
 
         | Library | DtsVirtLibrary | accelerator=tcg | start_timeout=5 min |
         """
@@ -111,6 +123,7 @@ class DtsVirtLibrary(DynamicCore):  # type: ignore[misc] # robotlibcore is not t
                 monitor_timeout=monitor_timeout,
                 artifacts=artifacts,
                 closing=closing,
+                warm=warm,
             )
         )
         self.ROBOT_LIBRARY_LISTENER = self
@@ -128,6 +141,7 @@ class DtsVirtLibrary(DynamicCore):  # type: ignore[misc] # robotlibcore is not t
                     NetworkKeywords,
                     ApplicationKeywords,
                     CommandKeywords,
+                    SnapshotKeywords,
                 )
             ]
         )

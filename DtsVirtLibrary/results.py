@@ -146,6 +146,30 @@ class VmInfo:
 
 
 @dataclass(frozen=True)
+class TemplateInfo:
+    """A template of warm start.
+
+    :ivar key: digest of all that makes it valid.
+    :ivar vm: name of the VM that it was made of.
+    :ivar description: what that boots, its memory and its processors, in words.
+    :ivar version: QEMU's version.
+    :ivar memory_mib: size of the guest's memory in MiB.
+    :ivar size: bytes that it takes.
+    :ivar saved_at: when it was saved, in seconds since 1970.
+    :ivar directory: where it lies on the host.
+    """
+
+    key: str
+    vm: str
+    description: str
+    version: str
+    memory_mib: int
+    size: int
+    saved_at: float
+    directory: str
+
+
+@dataclass(frozen=True)
 class MonitorEvent:
     """An event of the monitor: QMP's name and data, and its time (seconds since the launch)."""
 

@@ -290,6 +290,7 @@ class VmSpec:
 
     :ivar control: the channel by which the guest is driven: ``qga``, ``telnet`` or ``socket``.
     :ivar user_commands: raw arguments for QEMU, in order, put last.
+    :ivar warm: start it from a template, which its first start makes.
     :ivar monitor_path: UNIX socket of an additional human monitor; None for none.
     """
 
@@ -314,6 +315,7 @@ class VmSpec:
     pid_file: str | None = None
     control: str = "qga"
     user_commands: tuple[str, ...] = ()
+    warm: bool = False
 
     @property
     def nics(self) -> tuple[Nic, ...]:

@@ -18,6 +18,11 @@ class Timeline:
         """Count from now on: the preparation is over, the launch begins."""
         self._start = time.monotonic()
 
+    def clear(self) -> None:
+        """Forget all stages: what counts begins now."""
+        self._stages.clear()
+        self.restart()
+
     def reached(self, name: str) -> None:
         """Note that a stage was reached now."""
         self._stages.append(Stage(name, self.elapsed))

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from DtsVirtLibrary.errors import ConfigError, DtsVirtError
 from DtsVirtLibrary.version import VERSION
 
-from . import clean, doctor, guest, render
+from . import clean, doctor, guest, render, template
 
 EXIT_CODES = """exit codes:
   0    done
@@ -55,7 +55,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"dtsvirt {VERSION}")
     subparsers = parser.add_subparsers(metavar="COMMAND", required=True)
-    for command in (doctor, render, guest, clean):
+    for command in (doctor, render, guest, template, clean):
         command.add_parser(subparsers)
     return parser
 

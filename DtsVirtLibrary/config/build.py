@@ -89,6 +89,7 @@ def _build(name: str, checked: CheckedParameters, complete: bool) -> VmSpec:
         monitor_path=monitor["path"] if monitor else None,
         pid_file=pid_file["name"] if pid_file else None,
         control=control["type"] if control else "qga",
+        warm=_warm(checked),
         user_commands=tuple(w for entry in checked.get("usercmd", ()) for w in entry["cmd"]),
     )
 
@@ -97,6 +98,11 @@ def _enabled(checked: CheckedParameters, name: str) -> bool:
     """Return whether a parameter that is on by default is on."""
     entry: Checked | None = single(checked, name)
     return entry is None or bool(entry["enable"])
+
+
+def _warm(checked: CheckedParameters) -> bool:
+    entry = single(checked, "warm")
+    return entry is not None and bool(entry["enable"])
 
 
 def _check_fixed(name: str, checked: CheckedParameters) -> None:

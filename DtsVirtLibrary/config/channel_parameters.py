@@ -296,6 +296,24 @@ USERCMD = Parameter(
     ),
 )
 
+WARM = Parameter(
+    name="warm",
+    doc="Warm start: from a template of the ready guest, which the first start makes.",
+    status=NEW,
+    main="enable",
+    options=(
+        Option(
+            "enable",
+            FLAG,
+            "start from a template",
+            NEW,
+            required=True,
+            qemu="`-object memory-backend-file`, `-incoming defer`, `-device vmgenid`",
+            remark="`Start VM` with `warm=` has the last word; see `docs/warm_start.md`",
+        ),
+    ),
+)
+
 CHANNEL_PARAMETERS = (
     QGA,
     DAEMON,
@@ -304,6 +322,7 @@ CHANNEL_PARAMETERS = (
     SERIAL,
     SERIAL_PORT,
     START,
+    WARM,
     LOGIN,
     VNC,
     MIGRATION,

@@ -92,6 +92,7 @@ class LifecycleKeywords:
         *,
         timeout: timedelta | None = None,
         wait_for: Readiness = Readiness.SSH,
+        warm: bool | None = None,
     ) -> GuestSession:
         """Starts a VM and returns the guest session as soon as the guest is ready.
 
@@ -103,6 +104,9 @@ class LifecycleKeywords:
         ``start_timeout``, else 120 seconds. If the guest is not ready in time the
         keyword fails, the VM is stopped and its artifacts are kept.
 
+        ``warm`` says whether to start from a template, see `Warm start`; its default is the
+        configuration's ``warm = enable=...``, else the library's ``warm``.
+
         | ${guest} = | `Start VM` | vm0 |
         | ${kernel} = | Execute Command | uname -r |
         | Log | ${guest.pci_mapping} |
@@ -111,18 +115,79 @@ class LifecycleKeywords:
         machine = context.machine(vm)
         context.sessions.close(vm)
         try:
-            session = context.run(machine.start(wait_for, self._start_seconds(machine, timeout)))
-            context.scopes.started(vm)
-            context.keep(machine)
-            if wait_for is Readiness.SSH and session.port is None:
-                machine.notes.append(NO_CONTROL_CARD)
-            elif wait_for is Readiness.SSH:
-                session = self._log_in_or_give_up(machine)
+            context.run(
+                machine.start(
+                    wait_for,
+                    self._start_seconds(machine, timeout),
+                    warm=self._is_warm(machine, warm),
+                )
+            )
+            session = self._make_usable(machine, wait_for)
         except BaseException as error:
             self._report(machine, error)
             raise
         self._report(machine)
         return session
+
+    @keyword(name="Start VMs", tags=("VM",))
+    def start_vms(
+        self,
+        *vms: str,
+        timeout: timedelta | None = None,
+        wait_for: Readiness = Readiness.SSH,
+        warm: bool | None = None,
+        wait_for_host: timedelta = timedelta(minutes=5),
+    ) -> dict[str, GuestSession]:
+        """Starts several VMs side by side and returns their guest sessions by name.
+
+        The arguments are those of `Start VM`. Processes that share the host (pabot's) take
+        turns, and a batch begins when the memory and the hugepages for all of it are free,
+        for which ``wait_for_host`` is the deadline. If a VM does not come up, the keyword
+        fails; the others run. SSHLibrary's current connection is that of the last one.
+
+        | `Create VM` | vm0 |
+        | `Create VM` | vm1 |
+        | ${guests} = | `Start VMs` | vm0 | vm1 | warm=True |
+        | Log | ${guests}[vm1] |
+        """
+        from DtsVirtLibrary.vm.batch import Order, start_all
+
+        context = self._context
+        machines = [context.machine(vm) for vm in dict.fromkeys(vms)]
+        orders = [
+            Order(item, self._start_seconds(item, timeout), self._is_warm(item, warm))
+            for item in machines
+        ]
+        for machine in machines:
+            context.sessions.close(machine.name)
+        errors = context.run(
+            start_all(
+                context.parts.host, orders, wait_for, wait_for_host.total_seconds(), logger.info
+            )
+        )
+        sessions = {}
+        for index, machine in enumerate(machines):
+            if errors[index] is None:
+                try:
+                    sessions[machine.name] = self._make_usable(machine, wait_for)
+                except DtsVirtError as error:
+                    errors[index] = error
+            self._report(machine, errors[index])
+        if failures := [error for error in errors if error is not None]:
+            raise failures[0]
+        return sessions
+
+    def _make_usable(self, machine: Machine, wait_for: Readiness) -> GuestSession:
+        """Note in whose scope a VM was started, and log SSHLibrary in to it if asked for."""
+        context = self._context
+        context.scopes.started(machine.name)
+        context.keep(machine)
+        assert machine.session is not None
+        if wait_for is Readiness.SSH and machine.session.port is None:
+            machine.notes.append(NO_CONTROL_CARD)
+        elif wait_for is Readiness.SSH:
+            return self._log_in_or_give_up(machine)
+        return machine.session
 
     def _start_seconds(self, machine: Machine, timeout: timedelta | None) -> float | None:
         """Return the deadline, None for the configuration's own."""
@@ -132,6 +197,12 @@ class LifecycleKeywords:
         if default is None or machine.parameters.entries("start"):
             return None
         return default.total_seconds()
+
+    def _is_warm(self, machine: Machine, warm: bool | None) -> bool | None:
+        """Return whether to start warm, None for what the configuration says."""
+        if warm is not None or machine.parameters.entries("warm"):
+            return warm
+        return self._context.settings.warm
 
     def _log_in_or_give_up(self, machine: Machine) -> GuestSession:
         try:

@@ -36,3 +36,4 @@ class Settings:
     monitor_timeout: timedelta
     artifacts: Path | None
     closing: ClosingScope
+    warm: bool = False

@@ -10,10 +10,11 @@ from DtsVirtLibrary.results import (
     GuestInterface,
     GuestSession,
     HugepagePool,
+    TemplateInfo,
     VmInfo,
 )
 
-RETURNED = (CommandResult, GuestInterface, GuestSession, HugepagePool, VmInfo)
+RETURNED = (CommandResult, GuestInterface, GuestSession, HugepagePool, TemplateInfo, VmInfo)
 
 
 def documented() -> dict[type, Callable[[Any], Any]]:

@@ -20,7 +20,7 @@ def machine_option(plan: Plan) -> Option:
     :raises ConfigError: the machine has no such option.
     """
     values: dict[str, str] = {}
-    if has_backend(plan.spec):
+    if has_backend(plan):
         values["memory-backend"] = names.MEMORY_BACKEND
     if len(plan.spec.boot.pflash) > MOST_FLASH_FILES:
         raise plan.refusal(

@@ -124,6 +124,8 @@ def _options(plan: Plan) -> Iterator[Option]:
         yield text("-pidfile", plan.path(spec.pid_file))
     if spec.incoming is not None:
         yield text("-incoming", spec.incoming.uri)
+    elif plan.placement.restored:
+        yield text("-incoming", "defer")
     yield from infrastructure.device_options(plan)
     yield from disk_options(plan)
     for device in spec.devices:

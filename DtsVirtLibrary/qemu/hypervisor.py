@@ -6,9 +6,11 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 
 from DtsVirtLibrary.cache import cache_directory
+from DtsVirtLibrary.errors import HostError, MonitorError, StartError, TemplateError
 from DtsVirtLibrary.host.hugepages import hugetlbfs_mount
 from DtsVirtLibrary.host.protocol import Host
 from DtsVirtLibrary.loop import Deadline
+from DtsVirtLibrary.results import TemplateInfo
 from DtsVirtLibrary.spec import Accelerator, VmSpec
 from DtsVirtLibrary.timeline import Timeline
 
@@ -23,6 +25,9 @@ from .instance import QemuInstance
 from .launch import AGENT_DESCRIPTOR, MONITOR_DESCRIPTOR, Keep, launch
 from .placement import Descriptor, Placement, SocketPath
 from .resources import StartResources, tap_names
+from .template import TemplateStore
+from .template_key import anonymous, anonymous_placement, describe, key_of, split
+from .warm import TemplateDraft, clone_spec, for_clone, for_source, lock, restoring
 
 VHOST_NET = "/dev/vhost-net"
 
@@ -63,6 +68,7 @@ class QemuHypervisor:
         self._host = host
         self._settings = settings
         self._guest_files = guest_files
+        self._templates = TemplateStore(host)
         self._binaries: dict[str | None, BinaryFacts] = {}
         self._accelerators: dict[str, AcceleratorFacts] = {}
 
@@ -84,18 +90,117 @@ class QemuHypervisor:
         :raises StartError: QEMU ended at once; the text has its stderr.
         :raises StartTimeout: QEMU did not answer in time; the text says what it waits for.
         """
+        resources = StartResources(self._host)
+        return await self._start(identified(spec), deadline, timeline, keep, resources)
+
+    async def launch_clone(
+        self, spec: VmSpec, deadline: Deadline, timeline: Timeline, keep: Keep
+    ) -> QemuInstance:
+        """Start a clone of the specification's template and return once its CPUs run.
+
+        :raises TemplateMissing: there is none yet.
+        :raises TemplateError: none can be made of it, or the one there is cannot serve.
+        """
         spec = identified(spec)
+        parts = split(spec)
+        key, _ = await self._key(parts.core)
+        template = await self._templates.find(key)
+        core = clone_spec(parts.core, template)
+        resources = StartResources(self._host)
+
+        async def placed(placement: Placement) -> Placement:
+            return await for_clone(self._host, placement, template, spec, resources)
+
+        try:
+            return await self._start(
+                core, deadline, timeline, keep, resources, placed, restoring(template, parts.later)
+            )
+        except (StartError, MonitorError, HostError) as error:
+            if isinstance(error, (StartError, MonitorError)):
+                await self._templates.remove(key)
+            raise TemplateError(f"its template {key} cannot serve: {error.summary}") from error
+
+    async def launch_source(
+        self, spec: VmSpec, deadline: Deadline, timeline: Timeline, keep: Keep
+    ) -> QemuInstance | None:
+        """Boot a VM that can be saved as the specification's template.
+
+        Returns None if somebody else has made the template meanwhile.
+
+        :raises TemplateError: no template can be made; the text says why.
+        """
+        parts = split(identified(spec))
+        key, version = await self._key(parts.core)
+        resources = StartResources(self._host)
+        try:
+            await lock(self._host, self._templates, key, resources, deadline)
+            if await self._templates.exists(key):
+                await resources.give_back()
+                return None
+            directory = await self._templates.draft(spec.memory.size_mib)
+            resources.remove_later(directory)
+        except HostError as error:
+            await resources.give_back()
+            raise TemplateError(f"no template can be made: {error.summary}") from error
+        except BaseException:
+            await resources.give_back()
+            raise
+
+        async def placed(placement: Placement) -> Placement:
+            return for_source(placement, directory)
+
+        instance = await self._start(parts.core, deadline, timeline, keep, resources, placed)
+        instance.draft = TemplateDraft(
+            self._host, self._templates, directory, key, version, describe(parts.core)
+        )
+        return instance
+
+    async def templates(self) -> tuple[TemplateInfo, ...]:
+        """Return the templates that are stored, the one used last first."""
+        return await self._templates.infos()
+
+    async def remove_template(self, spec: VmSpec) -> bool:
+        """Remove the specification's template; return whether there was one."""
+        try:
+            key, _ = await self._key(split(identified(spec)).core)
+        except TemplateError:
+            return False
+        return await self._templates.remove(key)
+
+    async def _key(self, core: VmSpec) -> tuple[str, str]:
+        """Return the key of a specification's template, and QEMU's version."""
+        spec = anonymous(core)
+        binary, facts, append = await self._facts(spec)
+        placement = replace(anonymous_placement(), append=append)
+        line = command_line(spec, binary, facts, placement)
+        return await key_of(self._host, core, binary, facts, line.argv), binary.version_text
+
+    async def _start(
+        self,
+        spec: VmSpec,
+        deadline: Deadline,
+        timeline: Timeline,
+        keep: Keep,
+        resources: StartResources,
+        placed: Callable[[Placement], Awaitable[Placement]] | None = None,
+        before_cpus: Callable[[QemuInstance], Awaitable[None]] | None = None,
+    ) -> QemuInstance:
+        """Start QEMU; see :meth:`launch`.
+
+        :param placed: moves a part of the VM to other places than those of a cold start.
+        """
         placement = Placement(
             "/run/dtsvirt",
             Descriptor(MONITOR_DESCRIPTOR),
             Descriptor(AGENT_DESCRIPTOR),
             taps=tap_names(spec),
         )
-        # Built once before anything is made, so that bad input leaves no trace.
-        await self._line(spec, placement)
-        await preflight.check(self._host, spec)
-        resources = StartResources(self._host)
         try:
+            # Built once before anything is made, so that bad input leaves no trace.
+            await self._line(spec, placement)
+            await preflight.check(self._host, spec)
+            if placed is not None:
+                placement = await placed(placement)
             placement = replace(placement, directory=await resources.directory(spec.name))
             line, accelerator = await self._line(spec, placement)
             await resources.prepare(spec, placement)
@@ -111,6 +216,7 @@ class QemuHypervisor:
                 deadline,
                 timeline,
                 keep,
+                before_cpus,
             )
         except BaseException:
             await resources.give_back()
@@ -130,6 +236,12 @@ class QemuHypervisor:
 
     async def _line(self, spec: VmSpec, placement: Placement) -> tuple[CommandLine, str]:
         """Return the command line and the accelerator in it."""
+        binary, facts, append = await self._facts(spec)
+        placed = replace(placement, append=append)
+        return command_line(spec, binary, facts, placed), facts.accelerator
+
+    async def _facts(self, spec: VmSpec) -> tuple[BinaryFacts, HostFacts, str]:
+        """Return the facts about binary and host, and words for the embedded guest's kernel."""
         binary = await self._binary(spec.binary)
         wanted = spec.accelerator
         if wanted is Accelerator.AUTO:
@@ -142,11 +254,10 @@ class QemuHypervisor:
             vhost_net=await self._host.status(VHOST_NET) is not None,
             working_directory=await self._host.real_path("."),
         )
-        if spec.boot.guest is not None:
-            files = await self._guest_files(spec.boot.guest)
-            facts = replace(facts, kernel=files.kernel, initrd=files.initrd)
-            placement = replace(placement, append=files.append)
-        return command_line(spec, binary, facts, placement), facts.accelerator
+        if spec.boot.guest is None:
+            return binary, facts, ""
+        files = await self._guest_files(spec.boot.guest)
+        return binary, replace(facts, kernel=files.kernel, initrd=files.initrd), files.append
 
     async def _binary(self, path: str | None) -> BinaryFacts:
         path = path or self._settings.binary

@@ -7,7 +7,13 @@ import shlex
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from DtsVirtLibrary.errors import AgentError, MonitorError, VmStateError
+from DtsVirtLibrary.errors import (
+    AgentCommandError,
+    AgentError,
+    MonitorError,
+    TemplateError,
+    VmStateError,
+)
 from DtsVirtLibrary.host.protocol import Host, HostProcess
 from DtsVirtLibrary.loop import Deadline
 from DtsVirtLibrary.printable import printable
@@ -24,6 +30,8 @@ from .monitor import Monitor
 from .pci import guest_address, pci_functions, unnumbered_bridges
 from .placement import Placement
 from .resources import StartResources
+from .snapshots import Snapshots
+from .warm import TemplateDraft, freshen
 
 TAIL_BYTES = 8 * 1024
 # Logs beyond this are kept as their last part.
@@ -62,6 +70,8 @@ class QemuInstance:
         self._by_hand = by_hand
         # What each device that was plugged in took from the host.
         self.plugged: dict[str, StartResources] = {}
+        self._snapshots = Snapshots(self)
+        self.draft: TemplateDraft | None = None
         self._agent = agent
         self._readiness = AgentReadiness(spec.name, monitor, agent) if agent else None
         self._state = GuestState(monitor)
@@ -141,6 +151,31 @@ class QemuInstance:
             _ = self.agent
         assert self._readiness is not None
         return self._readiness
+
+    async def save_template(self) -> None:
+        """Save the VM as the template that it was started for, and leave it stopped.
+
+        :raises TemplateError: it cannot be saved, and runs on.
+        """
+        if self.draft is None:
+            raise TemplateError(f"VM '{self.spec.name}' was not started to become a template.")
+        await self.draft.save(self)
+
+    async def save_snapshot(self, name: str, deadline: Deadline) -> None:
+        """Save the VM's present state under a name; see :class:`.snapshots.Snapshots`."""
+        await self._snapshots.save(name, deadline)
+
+    async def restore_snapshot(self, name: str, deadline: Deadline) -> None:
+        """Bring the VM back to a snapshot of this start; its CPUs run then."""
+        await self._snapshots.restore(name, deadline)
+
+    async def freshen(self) -> None:
+        """Give the guest of a clone what must be its own; one that has booted has it."""
+        if self.placement.restored:
+            try:
+                await freshen(self.agent, self.spec)
+            except AgentCommandError as error:
+                self.notes.append(f"VM '{self.spec.name}': its clock was not set: {error.summary}")
 
     async def wait_closed(self) -> int:
         """Wait until QEMU has ended and return its exit code."""

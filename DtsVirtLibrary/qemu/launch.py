@@ -67,11 +67,13 @@ async def launch(
     deadline: Deadline,
     timeline: Timeline,
     keep: Keep,
+    before_cpus: Callable[[QemuInstance], Awaitable[None]] | None = None,
 ) -> QemuInstance:
     """Start QEMU, connect to it and let its CPUs run.
 
     :param by_hand: shell text that starts the same by hand, for the artifacts.
     :param keep: takes the files of a start that failed, also of one that was interrupted.
+    :param before_cpus: what to do with the instance before its CPUs run.
     :raises StartError: QEMU ended; the text has its exit code and stderr.
     :raises HostError: QEMU ended for want of a port, an image or a back end.
     :raises StartTimeout: QEMU did not answer in time; the text says what it may wait for.
@@ -89,6 +91,7 @@ async def launch(
                 stdout=placement.stderr,
                 stderr=placement.stderr,
                 sockets=channels.inherited,
+                remove=placement.storage,
             )
         )
         timeline.reached("process started")
@@ -105,6 +108,9 @@ async def launch(
         )
         await instance.find_forward()
         instance.notes += await pin(host, monitor, spec)
+        if before_cpus is not None:
+            await before_cpus(instance)
+            timeline.reached("state restored")
         if spec.incoming is None:
             await instance.resume()
             timeline.reached("CPUs started")

@@ -11,14 +11,20 @@ from DtsVirtLibrary.spec import CryptoDevice, Nic, VhostUserBackend, VmSpec
 def memory_options(plan: Plan) -> list[Option]:
     """Return the size of the memory, and its back end where it is not plain memory."""
     size = f"{plan.spec.memory.size_mib}M"
-    if not has_backend(plan.spec):
+    if not has_backend(plan):
         return [text("-m", size)]
     return [text("-m", size), _backend(plan, size)]
 
 
-def has_backend(spec: VmSpec) -> bool:
+def has_backend(plan: Plan) -> bool:
     """Tell whether the memory has a back end object, which ``-machine`` must then name."""
-    return spec.memory.hugepage or spec.memory.node is not None or is_shared(spec)
+    memory = plan.spec.memory
+    return (
+        plan.placement.memory is not None
+        or memory.hugepage
+        or memory.node is not None
+        or is_shared(plan.spec)
+    )
 
 
 def is_shared(spec: VmSpec) -> bool:
@@ -38,6 +44,10 @@ def _backend(plan: Plan, size: str) -> Option:
     node: Values = {}
     if memory.node is not None:
         node = {"host-nodes": str(memory.node), "policy": "bind"}
+    if plan.placement.memory is not None:
+        file: Values = {"mem-path": plan.placement.memory.path}
+        mapping: Values = {"share": plan.placement.memory.shared}
+        return pairs("-object", "memory-backend-file", {**common, **file, **mapping, **node})
     if memory.hugepage and plan.host.hugepages is not None:
         values = {**common, "mem-path": plan.host.hugepages, **huge, **node}
         return pairs("-object", "memory-backend-file", values)

@@ -157,6 +157,16 @@ class Monitor:
         arguments = {"command-line": line}
         return str(await self.execute("human-monitor-command", arguments, timeout=timeout))
 
+    async def pass_socket(self, name: str, sock: socket.socket, *, timeout: float) -> None:
+        """Hand QEMU a socket that its ``fd:`` addresses know as `name`; ours stays open.
+
+        :raises MonitorError: as :meth:`execute` does.
+        """
+        if self.closed:
+            raise self._gone("getfd was not sent, the monitor's connection is closed")
+        self._client.send_fd_scm(sock.fileno())
+        await self.execute("getfd", {"fdname": name}, timeout=timeout)
+
     def mark(self) -> float:
         """Return now, for `since` of :meth:`wait_for_event`."""
         return self._events.now()

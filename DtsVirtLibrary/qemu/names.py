@@ -14,6 +14,7 @@ AGENT_BUS = "virtio-serial0"
 RNG = "rng0"
 RNG_DEVICE = "rng-device0"
 PANIC_DEVICE = "pvpanic0"
+GENERATION = "generation0"
 VIDEO_DEVICE = "video0"
 SCSI_CONTROLLER = "scsi0"
 # Root ports of q35 that are kept free, since its root bus takes no device while it runs.
@@ -33,6 +34,7 @@ RESERVED = frozenset(
         RNG,
         RNG_DEVICE,
         PANIC_DEVICE,
+        GENERATION,
         VIDEO_DEVICE,
         SCSI_CONTROLLER,
         *HOTPLUG_PORTS,

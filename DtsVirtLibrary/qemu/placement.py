@@ -25,6 +25,18 @@ Endpoint = Descriptor | SocketPath
 
 
 @dataclass(frozen=True)
+class MemoryFile:
+    """A file that holds the guest's memory.
+
+    :ivar shared: what the guest writes goes into the file; else the file stays as it is and
+        the guest's writes are its own.
+    """
+
+    path: str
+    shared: bool
+
+
+@dataclass(frozen=True)
 class Placement:
     """The places of one start.
 
@@ -33,6 +45,10 @@ class Placement:
     :ivar agent: the guest agent's channel.
     :ivar taps: name of the host's tap interface, by the id of the NIC that uses it.
     :ivar append: words added to the kernel command line of the embedded guest.
+    :ivar memory: file of the guest's memory, for a VM that a template is made of or that is
+        made of one; None for memory of the process's own.
+    :ivar storage: directory of such a VM's overlays; None for `directory`.
+    :ivar restored: the VM is not booted, its state is loaded.
     """
 
     directory: str
@@ -40,6 +56,9 @@ class Placement:
     agent: Endpoint
     taps: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     append: str = ""
+    memory: MemoryFile | None = None
+    storage: str | None = None
+    restored: bool = False
 
     @property
     def serial_log(self) -> str:
@@ -58,4 +77,4 @@ class Placement:
 
     def overlay(self, disk_id: str) -> str:
         """File of the throw-away overlay of a disk."""
-        return f"{self.directory}/{disk_id}.qcow2"
+        return f"{self.storage or self.directory}/{disk_id}.qcow2"

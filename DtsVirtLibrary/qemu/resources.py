@@ -47,6 +47,14 @@ class StartResources:
             if isinstance(backend, (BridgeBackend, TapBackend)):
                 await self._tap(tap, backend.bridge)
 
+    def remove_later(self, path: str) -> None:
+        """Remove a file or directory when everything is given back."""
+        self._undo.append(lambda: self._host.remove(path))
+
+    def undo_later(self, step: GiveBack) -> None:
+        """Run a step when everything is given back."""
+        self._undo.append(step)
+
     async def give_back(self) -> None:
         """Undo everything in reverse order. Quiet the second time."""
         while self._undo:

@@ -80,11 +80,16 @@ def block_options(plan: Plan, disk: Disk) -> list[Option]:
         "file": f"{disk.id}-file",
         "read-only": True if read_only else None,
     }
-    driver = "host_device" if path.startswith("/dev/") else "file"
+    driver = "host_device" if is_block_device(path) else "file"
     return [
         pairs("-blockdev", None, {"driver": driver, **file}),
         pairs("-blockdev", None, {"driver": "qcow2" if overlay else disk.format, **upper}),
     ]
+
+
+def is_block_device(path: str) -> bool:
+    """Tell whether a path is one of a device of the host; /dev/shm holds plain files."""
+    return path.startswith("/dev/") and not path.startswith("/dev/shm/")
 
 
 def disk_device(plan: Plan, disk: Disk, place: Values) -> Option:

@@ -9,20 +9,26 @@ from __future__ import annotations
 import hashlib
 from dataclasses import replace
 
-from DtsVirtLibrary.spec import Device, Nic, VmSpec
+from DtsVirtLibrary.spec import Device, Nic, UserBackend, VmSpec
 
 # QEMU's own prefix; locally administered, unicast.
 PREFIX = "52:54:00"
 
 
-def with_mac_addresses(spec: VmSpec, seed: str) -> VmSpec:
-    """Return `spec` with a MAC address for each card that has none."""
+def with_mac_addresses(spec: VmSpec, seed: str, *, alike: bool = False) -> VmSpec:
+    """Return `spec` with a MAC address for each card that has none.
+
+    :param alike: give cards on user networks, which hold one VM each, the same addresses in
+        every VM and run, so that a template fits all.
+    """
     taken = {nic.mac for nic in spec.nics if nic.mac}
 
     def filled(index: int, device: Device) -> Device:
         if not isinstance(device, Nic) or device.mac:
             return device
-        mac = derive_mac(f"{seed}/{spec.name}/{index}", taken)
+        shared = alike and isinstance(device.backend, UserBackend)
+        owner = "template" if shared else f"{seed}/{spec.name}"
+        mac = derive_mac(f"{owner}/{index}", taken)
         taken.add(mac)
         return replace(device, mac=mac)
 

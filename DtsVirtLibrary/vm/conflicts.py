@@ -79,7 +79,8 @@ def _claims(spec: VmSpec) -> Iterator[_Claim]:
 
 
 def _claims_of_card(nic: Nic) -> Iterator[_Claim]:
-    if nic.mac is not None:
+    # A user network holds one VM, and the clones of a template have their card's MAC in common.
+    if nic.mac is not None and not isinstance(nic.backend, UserBackend):
         remedy = "Give the card another, or none to have one derived"
         yield _Claim(f"MAC address {nic.mac.lower()}", remedy, ConfigError, nic.origin)
     if isinstance(nic.backend, UserBackend):

@@ -11,9 +11,18 @@ from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import Any, Protocol
 
 from DtsVirtLibrary.loop import Deadline
-from DtsVirtLibrary.results import CommandResult, GuestInterface, MonitorEvent, PciFunction
+from DtsVirtLibrary.results import (
+    CommandResult,
+    GuestInterface,
+    MonitorEvent,
+    PciFunction,
+    TemplateInfo,
+)
 from DtsVirtLibrary.spec import Device, Disk, VmSpec
 from DtsVirtLibrary.timeline import Timeline
+
+# Takes files worth keeping, by name.
+Keep = Callable[[Mapping[str, bytes]], Awaitable[None]]
 
 
 class GuestAgent(Protocol):
@@ -107,6 +116,21 @@ class Instance(Protocol):
     async def wait_for_boot(self, old_boot: str, deadline: Deadline) -> None:
         """Return when the agent answers from another boot than `old_boot`."""
 
+    async def save_template(self) -> None:
+        """Save a VM that :meth:`Hypervisor.launch_source` started, and leave it stopped.
+
+        :raises TemplateError: it cannot be saved, and runs on.
+        """
+
+    async def save_snapshot(self, name: str, deadline: Deadline) -> None:
+        """Save the VM's present state under a name; it runs on."""
+
+    async def restore_snapshot(self, name: str, deadline: Deadline) -> None:
+        """Bring the VM back to a snapshot of this start; its CPUs run then."""
+
+    async def freshen(self) -> None:
+        """Give the guest of a clone what must be its own: its clock, its name."""
+
     async def wait_closed(self) -> int:
         """Wait until the process has ended and return its exit code."""
 
@@ -183,13 +207,38 @@ class Hypervisor(Protocol):
         spec: VmSpec,
         deadline: Deadline,
         timeline: Timeline,
-        keep: Callable[[Mapping[str, bytes]], Awaitable[None]],
+        keep: Keep,
     ) -> Instance:
         """Start the VM and return once its CPUs run.
 
         Whatever fails, nothing stays behind; the error carries what the process said, and
         `keep` gets the files that are worth keeping.
         """
+
+    async def launch_clone(
+        self, spec: VmSpec, deadline: Deadline, timeline: Timeline, keep: Keep
+    ) -> Instance:
+        """Start a clone of the specification's template and return once its CPUs run.
+
+        :raises TemplateMissing: there is none yet.
+        :raises TemplateError: none can be made of it, or the one there is cannot serve.
+        """
+
+    async def launch_source(
+        self, spec: VmSpec, deadline: Deadline, timeline: Timeline, keep: Keep
+    ) -> Instance | None:
+        """Boot a VM that can be saved as the specification's template.
+
+        Returns None if somebody else has made the template meanwhile.
+
+        :raises TemplateError: no template can be made; the text says why.
+        """
+
+    async def templates(self) -> tuple[TemplateInfo, ...]:
+        """Return the templates that are stored, the one used last first."""
+
+    async def remove_template(self, spec: VmSpec) -> bool:
+        """Remove the specification's template; return whether there was one."""
 
     async def version(self, binary: str | None) -> str:
         """Return the hypervisor's version."""

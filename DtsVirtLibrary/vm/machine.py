@@ -28,6 +28,7 @@ from .artifacts import ArtifactStore, StartArtifacts
 from .ending import Ended, Ending, Panicked, describe_ending, unless_ended
 from .hypervisor import Hypervisor, Instance
 from .readiness import wait_until_ready
+from .warm import Owner, WarmStart
 
 T = TypeVar("T")
 
@@ -83,6 +84,8 @@ class Machine:
         self._watch: asyncio.Task[None] | None = None
         self._ending: Ending | None = None
         self._end_expected = False
+        # How the VM is or was started last.
+        self._warm = False
 
     @property
     def started(self) -> bool:
@@ -109,7 +112,8 @@ class Machine:
 
         :raises ConfigError: a parameter is wrong.
         """
-        return with_mac_addresses(build_spec(self.name, self.parameters), self._context.seed)
+        spec = build_spec(self.name, self.parameters)
+        return with_mac_addresses(spec, self._context.seed, alike=self._warm)
 
     def change(self, parameters: Parameters) -> None:
         """Take other parameters for the next start.
@@ -125,10 +129,13 @@ class Machine:
         draft(self.name, parameters)
         self.parameters = parameters
 
-    async def start(self, readiness: Readiness, seconds: float | None) -> GuestSession:
+    async def start(
+        self, readiness: Readiness, seconds: float | None, *, warm: bool | None = None
+    ) -> GuestSession:
         """Start the VM and wait as far as `readiness` says.
 
         :param seconds: deadline counted from the launch; None for the configured one.
+        :param warm: start it from a template; None for what its configuration says.
         :raises VmStateError: it runs already.
         :raises ConfigError: the agent is to be waited for, and the VM has no channel for it.
         :raises DtsVirtError: it did not come up; it is stopped then, its artifacts are kept.
@@ -138,6 +145,7 @@ class Machine:
                 f"VM '{self.name}' is already {self.status.value}. "
                 "Stop it before starting it again."
             )
+        self._warm = self.specification().warm if warm is None else warm
         spec = self.specification()
         _require_channel(spec, readiness)
         if self._watch is not None:
@@ -159,12 +167,14 @@ class Machine:
         self, spec: VmSpec, readiness: Readiness, deadline: Deadline, artifacts: StartArtifacts
     ) -> GuestSession:
         await self.check_conflicts(spec)
-        instance = await self._context.hypervisor.launch(
-            spec, deadline, self.timeline, artifacts.keep
-        )
-        self._instance = instance
-        self._watch = asyncio.create_task(self._watch_end(instance, artifacts))
-        self.notes += instance.notes
+        if self._warm:
+            instance = await self._warm_start(spec, readiness, deadline, artifacts).launch()
+        else:
+            instance = await self._context.hypervisor.launch(
+                spec, deadline, self.timeline, artifacts.keep
+            )
+        if instance is not self._instance:
+            self._adopt(instance, artifacts)
 
         async def ready() -> GuestSession:
             session = await wait_until_ready(spec, instance, readiness, deadline, self.timeline)
@@ -173,10 +183,38 @@ class Machine:
 
         session = await self._unless_ended("Start VM", ready(), needs_guest=True)
         if self._instance is None:
+            assert self._watch is not None
             await self._watch
             raise self._ended_error("Start VM")
+        self.notes += [note for note in instance.notes if note not in self.notes]
         self.status = VmStatus.RUNNING
         return session
+
+    def _adopt(self, instance: Instance, artifacts: StartArtifacts) -> None:
+        self._instance = instance
+        self._watch = asyncio.create_task(self._watch_end(instance, artifacts))
+        self.notes += instance.notes
+
+    def _warm_start(
+        self, spec: VmSpec, readiness: Readiness, deadline: Deadline, artifacts: StartArtifacts
+    ) -> WarmStart:
+        owner = Owner(
+            hypervisor=self._context.hypervisor,
+            note=lambda words: self.notes.append(f"VM '{self.name}': {words}"),
+            adopt=lambda source: self._adopt(source, artifacts),
+            guard=lambda work, needs_guest: self._unless_ended("Start VM", work, needs_guest),
+            end=self._end_source,
+        )
+        return WarmStart(owner, spec, readiness, deadline, self.timeline, artifacts.keep)
+
+    async def _end_source(self, source: Instance) -> None:
+        """End the VM that has become a template; the start goes on with its clone."""
+        assert self._watch is not None
+        self._end_expected = True
+        await stopping.kill(self.name, source)
+        await self._watch
+        self._ending, self._end_expected = None, False
+        self.status = VmStatus.STARTING
 
     async def check_conflicts(self, spec: VmSpec) -> None:
         """Refuse what another VM of the run has; see :func:`.conflicts.check`."""

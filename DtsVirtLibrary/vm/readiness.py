@@ -43,6 +43,8 @@ async def wait_until_ready(
             timeline.reached("address assigned")
         else:
             interfaces = await instance.agent.interfaces(timeout=AGENT_TIMEOUT)
+        # Before the SSH server is asked: both would only wait for the same processor.
+        await instance.freshen()
     forward = instance.forward
     if readiness is Readiness.SSH and forward is not None:
         await wait_for_banner(spec.name, *forward, deadline=deadline)

@@ -7,7 +7,14 @@ import signal
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import Any
 
-from DtsVirtLibrary.errors import AgentClosed, AgentTimeout, MonitorClosed, MonitorTimeout
+from DtsVirtLibrary.errors import (
+    AgentClosed,
+    AgentTimeout,
+    MonitorClosed,
+    MonitorTimeout,
+    TemplateError,
+    TemplateMissing,
+)
 from DtsVirtLibrary.loop import Deadline
 from DtsVirtLibrary.results import (
     CommandResult,
@@ -15,6 +22,7 @@ from DtsVirtLibrary.results import (
     GuestInterface,
     MonitorEvent,
     PciFunction,
+    TemplateInfo,
 )
 from DtsVirtLibrary.spec import Device, Disk, VmSpec
 from DtsVirtLibrary.timeline import Timeline
@@ -87,6 +95,7 @@ class FakeInstance:
 
     def __init__(self, spec: VmSpec, ends_by: Collection[str] = EVERYTHING) -> None:
         self.spec = spec
+        self.hypervisor: FakeHypervisor | None = None
         self.ends_by = set(ends_by)
         self.calls: list[str] = []
         self.argv: Sequence[str] = ("fake-vm", spec.name)
@@ -145,6 +154,22 @@ class FakeInstance:
 
     async def wait_for_boot(self, old_boot: str, deadline: Deadline) -> None:
         self.calls.append(f"wait_for_boot after {old_boot}")
+
+    async def save_template(self) -> None:
+        self.calls.append("save_template")
+        assert self.hypervisor is not None
+        if self.hypervisor.save_failure is not None:
+            raise self.hypervisor.save_failure
+        self.hypervisor.has_template = True
+
+    async def save_snapshot(self, name: str, deadline: Deadline) -> None:
+        await self._monitor(f"save_snapshot {name}")
+
+    async def restore_snapshot(self, name: str, deadline: Deadline) -> None:
+        await self._monitor(f"restore_snapshot {name}")
+
+    async def freshen(self) -> None:
+        self.calls.append("freshen")
 
     async def wait_closed(self) -> int:
         await self._ended.wait()
@@ -238,6 +263,10 @@ class FakeHypervisor:
 
     :ivar ends_by: what ends the processes that are launched from now on.
     :ivar failure: raised by a launch instead, which then keeps the files in `remains`.
+    :ivar has_template: whether a clone can be launched; a source that is saved sets it.
+    :ivar template_failure: raised by the launch of a clone.
+    :ivar source_failure: raised by the launch of a source.
+    :ivar save_failure: raised by the saving of a source.
     :ivar agents_ready: whether the guests of new processes open their agent's port.
     """
 
@@ -248,6 +277,10 @@ class FakeHypervisor:
         self.agents_ready = True
         self.launched: list[FakeInstance] = []
         self.arrived = asyncio.Event()
+        self.has_template = False
+        self.template_failure: TemplateError | None = None
+        self.source_failure: TemplateError | None = None
+        self.save_failure: TemplateError | None = None
 
     async def command_line(self, spec: VmSpec) -> tuple[Sequence[str], str]:
         return ["fake-vm", spec.name], f"fake-vm {spec.name}\n"
@@ -270,6 +303,40 @@ class FakeHypervisor:
         self.launched.append(instance)
         self.arrived.set()
         return instance
+
+    async def launch_clone(
+        self,
+        spec: VmSpec,
+        deadline: Deadline,
+        timeline: Timeline,
+        keep: Callable[[Mapping[str, bytes]], Awaitable[None]],
+    ) -> FakeInstance:
+        if self.template_failure is not None:
+            raise self.template_failure
+        if not self.has_template:
+            raise TemplateMissing("There is no template yet.")
+        timeline.reached("state restored")
+        return await self.launch(spec, deadline, timeline, keep)
+
+    async def launch_source(
+        self,
+        spec: VmSpec,
+        deadline: Deadline,
+        timeline: Timeline,
+        keep: Callable[[Mapping[str, bytes]], Awaitable[None]],
+    ) -> FakeInstance | None:
+        if self.source_failure is not None:
+            raise self.source_failure
+        instance = await self.launch(spec, deadline, timeline, keep)
+        instance.hypervisor = self
+        return instance
+
+    async def templates(self) -> tuple[TemplateInfo, ...]:
+        return ()
+
+    async def remove_template(self, spec: VmSpec) -> bool:
+        had, self.has_template = self.has_template, False
+        return had
 
     async def version(self, binary: str | None) -> str:
         return "1.2.3"

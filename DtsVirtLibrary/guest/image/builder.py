@@ -12,7 +12,6 @@ from DtsVirtLibrary.errors import CleanupError, HostError
 from DtsVirtLibrary.guest.image.cache import Build, GuestCache, Manifest
 from DtsVirtLibrary.guest.image.initramfs import initramfs, kernel_release
 from DtsVirtLibrary.guest.image.key import find_key, make_key
-from DtsVirtLibrary.guest.image.lock import host_lock
 from DtsVirtLibrary.guest.image.packages import (
     Package,
     PackageSource,
@@ -23,6 +22,7 @@ from DtsVirtLibrary.guest.image.packages import (
 from DtsVirtLibrary.guest.image.recipe import Recipe, recipe_digest, recipe_of, short_digest
 from DtsVirtLibrary.guest.image.tree import Tree
 from DtsVirtLibrary.guest.image.vmlinux import extract_vmlinux
+from DtsVirtLibrary.host.lock import host_lock
 from DtsVirtLibrary.host.protocol import Host
 
 KERNEL, INITRD = "vmlinux", "initrd"

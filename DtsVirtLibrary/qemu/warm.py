@@ -1,0 +1,155 @@
+"""Warm start: a booted guest is saved as a template, and clones are made of that.
+
+The VM that is saved is ended and started again as a clone itself: so its memory file and
+its overlays become the template's as they are, nothing is copied, and what the first test
+gets is what all later ones get. A clone maps the memory privately (copy on write); only one
+with a vhost-user back end, which must see the memory, gets a sparse copy of the file.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from DtsVirtLibrary.errors import DtsVirtError, HostError, TemplateError
+from DtsVirtLibrary.host.lock import host_lock
+from DtsVirtLibrary.host.protocol import Host
+from DtsVirtLibrary.loop import Deadline
+from DtsVirtLibrary.spec import Disk, Nic, VmSpec
+
+from .agent import Agent
+from .migration import load_state, save_state
+from .placement import MemoryFile, Placement
+from .resources import StartResources
+from .template import MEMORY, STATE, Template, TemplateStore, manifest_of
+from .template_key import needs_shared_memory
+
+if TYPE_CHECKING:
+    from .instance import QemuInstance
+
+COPY_SECONDS = 60.0
+LOCK_SECONDS = 600.0
+FRESHEN_SECONDS = 10.0
+# The guest's own name and clock in one go; each program started costs tens of milliseconds.
+FRESHEN = 'hostname "$0" && date -u -s "@$1" >/dev/null'
+
+
+@dataclass(frozen=True)
+class TemplateDraft:
+    """A template in the making: the VM that boots into it saves itself by this."""
+
+    host: Host
+    store: TemplateStore
+    directory: str
+    key: str
+    version: str
+    description: str
+
+    async def save(self, instance: QemuInstance) -> None:
+        """Stop the VM and publish its template; one that cannot be saved runs on.
+
+        :raises TemplateError: it cannot be saved; the text says why.
+        """
+        await instance.pause()
+        try:
+            state = await save_state(instance.monitor)
+            await self.host.write_bytes(f"{self.directory}/{STATE}", state)
+            manifest = await manifest_of(
+                self.host,
+                self.directory,
+                self.key,
+                instance.spec.name,
+                self.version,
+                instance.spec.memory.size_mib,
+                self.description,
+            )
+            await self.store.publish(self.directory, manifest)
+        except DtsVirtError as error:
+            await instance.resume()
+            raise TemplateError(f"no template was saved: {error.summary}") from error
+
+
+def for_source(placement: Placement, draft: str) -> Placement:
+    """Return the places of a VM that shall become a template."""
+    return replace(placement, storage=draft, memory=MemoryFile(f"{draft}/{MEMORY}", shared=True))
+
+
+def clone_spec(core: VmSpec, template: Template) -> VmSpec:
+    """Return the specification of a clone: its disks begin as the template's are."""
+
+    def disk_of(disk: Disk) -> Disk:
+        if not disk.overlay:
+            return disk
+        return replace(disk, file=template.disk(disk.id or ""), format="qcow2")
+
+    return replace(core, disks=tuple(map(disk_of, core.disks)))
+
+
+async def for_clone(
+    host: Host,
+    placement: Placement,
+    template: Template,
+    spec: VmSpec,
+    resources: StartResources,
+) -> Placement:
+    """Return the places of a clone; a memory that others must see is copied first.
+
+    :raises HostError: there is no room for the copy.
+    """
+    if not needs_shared_memory(spec):
+        memory = MemoryFile(template.memory, shared=False)
+        return replace(placement, memory=memory, restored=True)
+    directory = await TemplateStore(host).draft(spec.memory.size_mib)
+    resources.remove_later(directory)
+    copy = f"{directory}/{MEMORY}"
+    # Holes stay holes; where the file system can share blocks, nothing is copied at all.
+    command = ["cp", "--sparse=always", "--reflink=auto", template.memory, copy]
+    await host.run(command, timeout=COPY_SECONDS)
+    memory = MemoryFile(copy, shared=True)
+    return replace(placement, storage=directory, memory=memory, restored=True)
+
+
+def restoring(
+    template: Template, later: tuple[Nic, ...]
+) -> Callable[[QemuInstance], Awaitable[None]]:
+    """Return what is done to a clone before its CPUs run."""
+
+    async def restore(instance: QemuInstance) -> None:
+        await load_state(instance.monitor, template.state)
+        for nic in later:
+            await instance.plug(nic)
+
+    return restore
+
+
+async def lock(
+    host: Host, store: TemplateStore, key: str, resources: StartResources, deadline: Deadline
+) -> None:
+    """Hold the making of the template `key` until the resources are given back.
+
+    :raises HostError: somebody else makes it for longer than this is worth waiting for.
+    """
+    roots = await store.roots(make=True)
+    if not roots:
+        raise HostError("there is no place for templates that is ours alone")
+    stack = AsyncExitStack()
+    resources.undo_later(stack.aclose)
+    path = f"{roots[0]}/.lock-{key}"
+    await stack.enter_async_context(
+        host_lock(host, path, timeout=deadline.at_most(LOCK_SECONDS), waiting=lambda: None)
+    )
+
+
+async def freshen(agent: Agent, spec: VmSpec) -> None:
+    """Give a restored guest its clock and, if it is an embedded one, its own name.
+
+    :raises AgentError: the guest refused.
+    """
+    if spec.boot.guest is None:
+        await agent.set_time(time.time_ns(), timeout=FRESHEN_SECONDS)
+        return
+    now = str(round(time.time()))
+    await agent.run(["sh", "-c", FRESHEN, spec.name, now], timeout=FRESHEN_SECONDS)

@@ -1,0 +1,221 @@
+"""What templates are made of, and which of them are taken."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from DtsVirtLibrary.errors import TemplateError, TemplateMissing
+from DtsVirtLibrary.host.local import LocalHost
+from DtsVirtLibrary.qemu.template import (
+    LIMIT_VARIABLE,
+    MANIFEST,
+    PLACE_VARIABLE,
+    STATE,
+    Manifest,
+    TemplateStore,
+    manifest_of,
+)
+
+KEY = "0123456789abcdef01234567"
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    directory = tmp_path / "templates"
+    monkeypatch.setenv(PLACE_VARIABLE, str(directory))
+    return directory
+
+
+@pytest.fixture
+def store(place: Path) -> TemplateStore:
+    return TemplateStore(LocalHost())
+
+
+async def saved(store: TemplateStore, key: str = KEY, size: int = 64 << 10) -> Path:
+    """Publish a template with `size` bytes of memory and return its directory."""
+    draft = Path(await store.draft(1))
+    (draft / "memory").write_bytes(os.urandom(size))
+    (draft / STATE).write_bytes(b"the devices' state")
+    manifest = await manifest_of(LocalHost(), str(draft), key, "vm0", "7.2.22", 1, "words")
+    await store.publish(str(draft), manifest)
+    return draft.parent / key
+
+
+async def test_a_template_is_found_by_its_key_with_its_state(store: TemplateStore) -> None:
+    directory = await saved(store)
+    template = await store.find(KEY)
+    assert template.directory == str(directory)
+    assert template.memory == f"{directory}/memory"
+    assert template.disk("disk0") == f"{directory}/disk0.qcow2"
+    assert template.state == b"the devices' state"
+    assert await store.exists(KEY)
+
+
+async def test_another_key_finds_nothing(store: TemplateStore) -> None:
+    await saved(store)
+    with pytest.raises(TemplateMissing, match="There is no template fedc yet"):
+        await store.find("fedc")
+
+
+async def test_it_is_ours_alone(store: TemplateStore, place: Path) -> None:
+    directory = await saved(store)
+    assert place.stat().st_mode & 0o777 == 0o700
+    assert directory.stat().st_mode & 0o777 == 0o700
+
+
+def shorten(directory: Path) -> None:
+    os.truncate(directory / "memory", 100)
+
+
+def touch(directory: Path) -> None:
+    os.utime(directory / "memory", ns=(1, 1))
+
+
+def remove_memory(directory: Path) -> None:
+    (directory / "memory").unlink()
+
+
+def link(directory: Path) -> None:
+    (directory / "memory").rename(directory.parent / "elsewhere")
+    (directory / "memory").symlink_to(directory.parent / "elsewhere")
+
+
+def corrupt_state(directory: Path) -> None:
+    before = (directory / STATE).stat()
+    (directory / STATE).write_bytes(b"the devices' STATE")
+    os.utime(directory / STATE, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+def remove_manifest(directory: Path) -> None:
+    (directory / MANIFEST).unlink()
+
+
+def other_format(directory: Path) -> None:
+    text = (directory / MANIFEST).read_text()
+    manifest = Manifest.from_json(text)
+    assert manifest is not None
+    (directory / MANIFEST).write_bytes(replace(manifest, format=0).to_json())
+
+
+def other_key(directory: Path) -> None:
+    text = (directory / MANIFEST).read_text()
+    (directory / MANIFEST).write_text(text.replace(KEY, KEY[::-1]))
+
+
+def no_json(directory: Path) -> None:
+    (directory / MANIFEST).write_text('{"key":')
+
+
+@pytest.mark.parametrize(
+    ("harm", "words"),
+    [
+        (shorten, "'memory' has 100 bytes instead of 65536"),
+        (touch, "'memory' was changed after it was saved"),
+        (remove_memory, "'memory' is missing"),
+        (link, "'memory' is missing"),
+        (corrupt_state, "'state' is not what was saved"),
+        (remove_manifest, "its manifest is missing or foreign"),
+        (other_format, "its manifest is missing or foreign"),
+        (other_key, "its manifest is missing or foreign"),
+        (no_json, "its manifest is missing or foreign"),
+    ],
+)
+async def test_a_broken_one_is_discarded(store: TemplateStore, harm: object, words: str) -> None:
+    directory = await saved(store)
+    assert callable(harm)
+    harm(directory)
+    with pytest.raises(TemplateError, match=words) as caught:
+        await store.find(KEY)
+    assert not isinstance(caught.value, TemplateMissing)
+    assert f"template {KEY} was broken and is removed" in caught.value.summary
+    assert not directory.exists()
+
+
+async def test_a_template_replaces_one_of_the_same_key(store: TemplateStore) -> None:
+    await saved(store, size=1000)
+    directory = await saved(store, size=2000)
+    assert (directory / "memory").stat().st_size == 2000
+    assert [info.key for info in await store.infos()] == [KEY]
+
+
+async def test_an_unfinished_one_is_none(store: TemplateStore, place: Path) -> None:
+    draft = Path(await store.draft(1))
+    (draft / MANIFEST).write_text("{}")
+    assert await store.infos() == ()
+    assert await store.clear() == 1
+    assert list(place.iterdir()) == []
+
+
+async def test_the_ones_not_used_for_longest_go_first(
+    store: TemplateStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(LIMIT_VARIABLE, "1")
+    first = await saved(store, "first", 300 << 10)
+    second = await saved(store, "second", 300 << 10)
+    for at, directory in enumerate((first, second)):
+        await store.find(directory.name)
+        os.utime(directory / "used", ns=(at, 2 - at))
+    third = await saved(store, "third", 500 << 10)
+    assert [first.exists(), second.exists(), third.exists()] == [True, False, True]
+
+
+async def test_the_new_one_stays_even_if_it_is_above_the_limit(
+    store: TemplateStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(LIMIT_VARIABLE, "0")
+    assert (await saved(store)).exists()
+
+
+async def test_a_limit_that_is_no_number_is_refused(
+    store: TemplateStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(LIMIT_VARIABLE, "8G")
+    with pytest.raises(TemplateError, match="must be a number of MiB, not '8G'"):
+        await saved(store)
+
+
+async def test_without_room_none_is_begun(store: TemplateStore) -> None:
+    with pytest.raises(TemplateError, match=r"needs \d+ MiB of room, and there is \d+ MiB in"):
+        await store.draft(1 << 30)
+
+
+async def test_a_place_that_others_may_enter_is_not_used(store: TemplateStore, place: Path) -> None:
+    place.mkdir(mode=0o755)
+    with pytest.raises(TemplateError, match="there is no place that is ours alone"):
+        await store.draft(1)
+    assert await store.infos() == ()
+
+
+async def test_a_link_to_elsewhere_is_no_place(
+    store: TemplateStore, place: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "other").mkdir(mode=0o700)
+    place.symlink_to(tmp_path / "other")
+    with pytest.raises(TemplateError, match="there is no place that is ours alone"):
+        await store.draft(1)
+
+
+async def test_a_relative_place_is_refused(
+    store: TemplateStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(PLACE_VARIABLE, "templates")
+    with pytest.raises(TemplateError, match="must be an absolute path, not 'templates'"):
+        await store.find(KEY)
+
+
+async def test_what_is_stored_is_told(store: TemplateStore) -> None:
+    await saved(store)
+    (info,) = await store.infos()
+    assert (info.vm, info.version, info.memory_mib, info.description) == (
+        "vm0",
+        "7.2.22",
+        1,
+        "words",
+    )
+    assert info.size >= 64 << 10
+    assert await store.remove(KEY)
+    assert not await store.remove(KEY)

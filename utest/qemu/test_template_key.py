@@ -1,0 +1,165 @@
+"""Which specifications have a template in common, and which have none."""
+
+from __future__ import annotations
+
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from DtsVirtLibrary.errors import TemplateError
+from DtsVirtLibrary.host.local import LocalHost
+from DtsVirtLibrary.qemu.cmdline import command_line
+from DtsVirtLibrary.qemu.facts import BinaryFacts, from_json
+from DtsVirtLibrary.qemu.hostfacts import HostFacts
+from DtsVirtLibrary.qemu.identity import identified
+from DtsVirtLibrary.qemu.template_key import anonymous, anonymous_placement, key_of, split
+from DtsVirtLibrary.spec import (
+    Boot,
+    BridgeBackend,
+    Cpu,
+    Disk,
+    HostForward,
+    HostPciDevice,
+    Incoming,
+    Memory,
+    Nic,
+    UserBackend,
+    VhostUserBackend,
+    VmSpec,
+    Vnc,
+)
+
+MAC = "52:54:00:00:00:01"
+CONTROL = Nic("virtio-net-pci", UserBackend((HostForward(),)), mac=MAC, control=True)
+SPEC = VmSpec("vm0", devices=(CONTROL,), boot=Boot(guest="default"))
+
+
+@pytest.fixture
+def binary(tmp_path: Path) -> BinaryFacts:
+    program = tmp_path / "qemu"
+    program.write_text("a program")
+    recorded = Path(__file__).parent / "facts/qemu-7.2.json"
+    facts = from_json(recorded.read_text())
+    return replace(facts, path=str(program))
+
+
+@pytest.fixture
+def host_facts(tmp_path: Path) -> HostFacts:
+    for name in ("kernel", "initrd"):
+        (tmp_path / name).write_text(name)
+    return HostFacts(kernel=str(tmp_path / "kernel"), initrd=str(tmp_path / "initrd"))
+
+
+async def key(spec: VmSpec, binary: BinaryFacts, facts: HostFacts) -> str:
+    core = split(identified(spec)).core
+    line = command_line(anonymous(core), binary, facts, anonymous_placement())
+    return await key_of(LocalHost(), core, binary, facts, line.argv)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        replace(SPEC, name="vm1"),
+        replace(SPEC, cpu=Cpu(pins=(0,))),
+        replace(SPEC, pid_file="/run/vm.pid", monitor_path="/run/vm.sock"),
+        replace(SPEC, devices=(CONTROL, Nic(backend=BridgeBackend(), mac="52:54:00:00:00:02"))),
+        replace(
+            SPEC, devices=(replace(CONTROL, backend=UserBackend((HostForward(host_port=2222),))),)
+        ),
+    ],
+    ids=["name", "pinning", "paths", "card plugged later", "host port"],
+)
+async def test_what_differs_between_clones_is_not_in_the_key(
+    other: VmSpec, binary: BinaryFacts, host_facts: HostFacts
+) -> None:
+    assert await key(SPEC, binary, host_facts) == await key(other, binary, host_facts)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        replace(SPEC, memory=Memory(768)),
+        replace(SPEC, cpu=Cpu(number=2)),
+        replace(SPEC, cpu=Cpu(model="qemu64")),
+        replace(SPEC, machine="q35"),
+        replace(SPEC, vnc=Vnc()),
+        replace(SPEC, devices=(replace(CONTROL, mac="52:54:00:00:00:09"),)),
+        replace(SPEC, devices=(replace(CONTROL, driver="e1000"),)),
+        replace(SPEC, boot=Boot(guest="default", append="quiet")),
+        replace(SPEC, user_commands=("-no-hpet",)),
+    ],
+    ids=["memory", "cpus", "model", "machine", "vnc", "mac", "card", "append", "usercmd"],
+)
+async def test_what_the_guest_sees_is_in_the_key(
+    other: VmSpec, binary: BinaryFacts, host_facts: HostFacts
+) -> None:
+    assert await key(SPEC, binary, host_facts) != await key(other, binary, host_facts)
+
+
+async def test_the_binary_and_the_kernel_are_in_the_key(
+    binary: BinaryFacts, host_facts: HostFacts, tmp_path: Path
+) -> None:
+    keys = {await key(SPEC, binary, host_facts)}
+    (tmp_path / "qemu").write_text("another program")
+    keys.add(await key(SPEC, binary, host_facts))
+    (tmp_path / "initrd").write_text("another initrd")
+    keys.add(await key(SPEC, binary, host_facts))
+    keys.add(await key(SPEC, replace(binary, version=(7, 2, 23)), host_facts))
+    keys.add(await key(SPEC, binary, replace(host_facts, accelerator="kvm")))
+    assert len(keys) == 5
+
+
+async def test_a_change_of_an_image_below_an_overlay_is_in_the_key(
+    binary: BinaryFacts, host_facts: HostFacts, tmp_path: Path
+) -> None:
+    base, overlay = tmp_path / "base.img", tmp_path / "overlay.qcow2"
+    base.write_bytes(bytes(1 << 20))
+    argv = ["qemu-img", "create", "-q", "-f", "qcow2", "-F", "raw", "-b", base.name, str(overlay)]
+    subprocess.run(argv, check=True)
+    spec = replace(SPEC, disks=(Disk(str(overlay), "qcow2"),))
+    before = await key(spec, binary, host_facts)
+    assert before == await key(spec, binary, host_facts)
+    base.write_bytes(b"\1" + bytes((1 << 20) - 1))
+    assert before != await key(spec, binary, host_facts)
+
+
+def test_cards_that_others_see_are_plugged_in_later() -> None:
+    switch = Nic("virtio-net-pci", VhostUserBackend("/run/sock"), id="nic0")
+    parts = split(replace(SPEC, devices=(switch, CONTROL)))
+    assert parts.core.devices == (CONTROL,)
+    assert parts.later == (switch,)
+
+
+def test_a_disk_gets_an_overlay_but_a_cdrom_does_not() -> None:
+    disks = (Disk("/i/a.img"), Disk("/i/b.iso", media="cdrom"))
+    parts = split(replace(SPEC, disks=disks))
+    assert [disk.overlay for disk in parts.core.disks] == [True, False]
+
+
+@pytest.mark.parametrize(
+    ("spec", "words"),
+    [
+        (replace(SPEC, guest_agent=False), "it has no guest agent"),
+        (replace(SPEC, incoming=Incoming()), "it waits for a migration"),
+        (replace(SPEC, memory=Memory(hugepage=True)), "its memory is in hugepages"),
+        (replace(SPEC, boot=Boot(pflash=("code", "variables"))), "its firmware writes"),
+        (
+            replace(SPEC, devices=(replace(CONTROL, backend=BridgeBackend()),)),
+            "its control card is not on a user network",
+        ),
+        (
+            replace(SPEC, devices=(CONTROL, HostPciDevice("0000:07:10.0", "pt_0"))),
+            "PCI function 0000:07:10.0 is passed through",
+        ),
+        (replace(SPEC, disks=(Disk("/dev/sdb"),)), "its disk '/dev/sdb' is a block device"),
+    ],
+)
+def test_why_none_can_be_made(spec: VmSpec, words: str) -> None:
+    with pytest.raises(TemplateError, match=words):
+        split(spec)
+
+
+def test_an_image_in_shared_memory_is_no_block_device() -> None:
+    assert split(replace(SPEC, disks=(Disk("/dev/shm/a.img"),))).core.disks[0].overlay
