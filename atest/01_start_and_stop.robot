@@ -7,6 +7,8 @@ Library             SSHLibrary
 Suite Setup         Start VM In Suite
 Suite Teardown      Stop All VMs
 
+Test Timeout        5 min
+
 Test Tags           lifecycle
 
 

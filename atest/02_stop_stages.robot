@@ -8,6 +8,8 @@ Library             SSHLibrary
 
 Suite Teardown      Stop All VMs    timeout=0 s
 
+Test Timeout        5 min
+
 Test Tags           lifecycle    stop
 
 

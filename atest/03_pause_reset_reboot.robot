@@ -7,6 +7,8 @@ Library             SSHLibrary
 Suite Setup         Start VM In Suite
 Suite Teardown      Stop All VMs
 
+Test Timeout        5 min
+
 Test Tags           lifecycle    power
 
 
@@ -30,6 +32,12 @@ A Resumed VM Goes On Where It Was
     Should Be Equal    ${name}    vm0
     ${boot} =    Get Boot Of Guest    vm0
     Should Be Equal    ${boot}    ${FIRST_BOOT}
+
+A Running VM Does Not Stop By Itself
+    [Documentation]    Waiting for it has an end.
+    Run Keyword And Expect Error
+    ...    VM 'vm0' did not stop within 0.1 s; it is running.
+    ...    Wait Until VM Stops    vm0    timeout=0.1 s
 
 A Rebooted Guest Is Logged In Again
     [Documentation]    Under the same alias; nothing of the old boot answers.

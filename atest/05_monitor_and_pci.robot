@@ -6,6 +6,8 @@ Resource            resources/common.resource
 Suite Setup         Start A VM Of Each Machine Type
 Suite Teardown      Stop All VMs
 
+Test Timeout        5 min
+
 Test Tags           monitor
 
 

@@ -8,6 +8,8 @@ Library             resources/QmpSocket.py
 
 Test Teardown       Stop All VMs    timeout=0 s
 
+Test Timeout        5 min
+
 Test Tags           configuration
 
 

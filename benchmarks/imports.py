@@ -29,7 +29,19 @@ def measure_imports(rounds: int) -> dict[str, list[float]]:
 
 
 def _run(suite: Path) -> float:
-    argv = [sys.executable, "-m", "robot", "--dryrun", "--output", "NONE", "--log", "NONE", "--report", "NONE", str(suite)]
+    argv = [
+        sys.executable,
+        "-m",
+        "robot",
+        "--dryrun",
+        "--output",
+        "NONE",
+        "--log",
+        "NONE",
+        "--report",
+        "NONE",
+        str(suite),
+    ]
     start = time.monotonic()
     subprocess.run(argv, check=True, stdout=subprocess.DEVNULL)
     return time.monotonic() - start

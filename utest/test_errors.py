@@ -69,7 +69,12 @@ def test_long_tails_fit_into_a_report(width: int) -> None:
 
 @pytest.mark.parametrize(
     ("code", "text"),
-    [(0, "exit code 0"), (1, "exit code 1"), (-9, "signal SIGKILL (9)"), (-99, "signal unknown (99)")],
+    [
+        (0, "exit code 0"),
+        (1, "exit code 1"),
+        (-9, "signal SIGKILL (9)"),
+        (-99, "signal unknown (99)"),
+    ],
 )
 def test_how_a_process_ended(code: int, text: str) -> None:
     assert describe_exit(code) == text

@@ -6,6 +6,8 @@ Library             SSHLibrary    AS    Guest
 
 Suite Teardown      Stop All VMs
 
+Test Timeout        5 min
+
 Test Tags           ssh
 
 

@@ -7,6 +7,8 @@ Library             SSHLibrary
 Suite Setup         Start Two VMs
 Suite Teardown      Run Keywords    Stop All VMs    AND    Close All Connections
 
+Test Timeout        5 min
+
 Test Tags           ssh
 
 

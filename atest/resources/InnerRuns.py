@@ -132,8 +132,9 @@ class InnerRuns:
     def start_inner_run(self, suite: str, *options: str, runner: str = "robot") -> InnerRun:
         """Starts a suite of ``_data``; options are robot's or, named so, pabot's."""
         output = Path(tempfile.mkdtemp(prefix=f"inner-{Path(suite).stem}-", dir=_output_root()))
-        argv = [sys.executable, "-m", "pabot.pabot" if runner == "pabot" else "robot", *options]
-        argv += ["--outputdir", str(output), "--loglevel", "DEBUG", suite]
+        argv = [sys.executable, "-m", "pabot.pabot" if runner == "pabot" else "robot"]
+        argv += ["--loglevel", "DEBUG", *options]
+        argv += ["--outputdir", str(output), suite]
         path = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
         run = InnerRun(argv, output, {"PYTHONPATH": path})
         self._runs.append(run)
@@ -194,6 +195,14 @@ class InnerRuns:
             if Path(link).is_absolute() or not (run.output / link).is_file():
                 raise AssertionError(f"'{link}' leads to no file below {run.output}.")
         return links
+
+    @keyword
+    def no_file_should_contain(self, directory: str, text: str) -> None:
+        """Fails if a file below a directory has a text in it, or if there is no file."""
+        files = [path for path in Path(directory).rglob("*") if path.is_file()]
+        found = [str(path) for path in files if text.encode() in path.read_bytes()]
+        if found or not files:
+            raise AssertionError(f"'{text}' is in {', '.join(found)}" if found else "No files.")
 
     @keyword
     def signal_inner_run(self, run: InnerRun, name: str) -> None:
