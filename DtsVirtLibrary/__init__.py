@@ -6,14 +6,14 @@ configuration) and the command line tool then need no Robot Framework.
 
 from typing import Any
 
-from .version import VERSION
+from DtsVirtLibrary.version import VERSION
 
 __version__ = VERSION
 
 
 def __getattr__(name: str) -> Any:
     if name == "DtsVirtLibrary":
-        from .library import DtsVirtLibrary
+        from DtsVirtLibrary.library import DtsVirtLibrary
 
         return DtsVirtLibrary
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

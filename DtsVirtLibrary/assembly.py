@@ -8,18 +8,18 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from .cache import cache_directory
-from .guest.image import GUEST_APPEND, embedded_guest
-from .host.ledger import HostResources
-from .host.local import LocalHost
-from .host.protocol import Host
-from .keywords.configs import Configs
-from .keywords.settings import Settings
-from .qemu.hypervisor import GuestFiles, QemuHypervisor, QemuSettings
-from .vm.artifacts import ArtifactStore
-from .vm.hypervisor import Hypervisor
-from .vm.machine import MachineContext
-from .vm.registry import Registry
+from DtsVirtLibrary.cache import cache_directory
+from DtsVirtLibrary.guest.image import GUEST_APPEND, embedded_guest
+from DtsVirtLibrary.host.ledger import HostResources
+from DtsVirtLibrary.host.local import LocalHost
+from DtsVirtLibrary.host.protocol import Host
+from DtsVirtLibrary.keywords.configs import Configs
+from DtsVirtLibrary.keywords.settings import Settings
+from DtsVirtLibrary.qemu.hypervisor import GuestFiles, QemuHypervisor, QemuSettings
+from DtsVirtLibrary.vm.artifacts import ArtifactStore
+from DtsVirtLibrary.vm.hypervisor import Hypervisor
+from DtsVirtLibrary.vm.machine import MachineContext
+from DtsVirtLibrary.vm.registry import Registry
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from .errors import HostError
-from .host.protocol import Host
+from DtsVirtLibrary.errors import HostError
+from DtsVirtLibrary.host.protocol import Host
 
 
 async def cache_directory(host: Host) -> str:

@@ -9,21 +9,21 @@ from typing import Any
 
 from robotlibcore import DynamicCore
 
-from .accelerators import Accelerator
-from .keywords.applications import ApplicationKeywords
-from .keywords.commands import CommandKeywords
-from .keywords.context import LibraryContext
-from .keywords.devices import DeviceKeywords
-from .keywords.guest import GuestKeywords
-from .keywords.host import HostKeywords
-from .keywords.lifecycle import LifecycleKeywords
-from .keywords.monitor import MonitorKeywords
-from .keywords.network import NetworkKeywords
-from .keywords.power import PowerKeywords
-from .keywords.settings import ClosingScope, Settings
-from .keywords.snapshots import SnapshotKeywords
-from .keywords.types import documented
-from .version import VERSION
+from DtsVirtLibrary.accelerators import Accelerator
+from DtsVirtLibrary.keywords.applications import ApplicationKeywords
+from DtsVirtLibrary.keywords.commands import CommandKeywords
+from DtsVirtLibrary.keywords.context import LibraryContext
+from DtsVirtLibrary.keywords.devices import DeviceKeywords
+from DtsVirtLibrary.keywords.guest import GuestKeywords
+from DtsVirtLibrary.keywords.host import HostKeywords
+from DtsVirtLibrary.keywords.lifecycle import LifecycleKeywords
+from DtsVirtLibrary.keywords.monitor import MonitorKeywords
+from DtsVirtLibrary.keywords.network import NetworkKeywords
+from DtsVirtLibrary.keywords.power import PowerKeywords
+from DtsVirtLibrary.keywords.settings import ClosingScope, Settings
+from DtsVirtLibrary.keywords.snapshots import SnapshotKeywords
+from DtsVirtLibrary.keywords.types import documented
+from DtsVirtLibrary.version import VERSION
 
 
 class DtsVirtLibrary(DynamicCore):  # type: ignore[misc] # robotlibcore is not typed

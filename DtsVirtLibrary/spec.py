@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from .accelerators import Accelerator as Accelerator
+from DtsVirtLibrary.accelerators import Accelerator as Accelerator
 
 NOTHING: Mapping[str, str] = MappingProxyType({})
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from .results import Stage
+from DtsVirtLibrary.results import Stage
 
 
 class Timeline:

@@ -6,9 +6,8 @@ import argparse
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from DtsVirtLibrary.cli.findings import Finding
     from DtsVirtLibrary.host.protocol import Host
-
-    from .findings import Finding
 
 
 def add_parser(subparsers: Any) -> None:
@@ -27,9 +26,8 @@ def doctor(arguments: argparse.Namespace) -> int:
     """Print what was found on this machine."""
     import asyncio
 
+    from DtsVirtLibrary.cli.findings import as_json, as_text, ready
     from DtsVirtLibrary.version import VERSION
-
-    from .findings import as_json, as_text, ready
 
     host_name, found = asyncio.run(_examine_local_host())
     if arguments.json:
@@ -51,7 +49,7 @@ async def _examine_local_host() -> tuple[str, list[Finding]]:
 
 async def examine(host: Host) -> list[Finding]:
     """Look at everything, in the order in which it is reported."""
-    from . import hypervisor_checks, machine_checks, package_checks
+    from DtsVirtLibrary.cli import hypervisor_checks, machine_checks, package_checks
 
     return [
         *await hypervisor_checks.binaries(host),

@@ -7,10 +7,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from DtsVirtLibrary.cli.findings import Finding
     from DtsVirtLibrary.guest.image.cache import Build, Manifest
     from DtsVirtLibrary.host.protocol import Host
-
-    from .findings import Finding
 
 CHECK_SECONDS = 300.0
 # The packages that a guest on disk is known by; it has some hundred and fifty.
@@ -98,8 +97,8 @@ def check(arguments: argparse.Namespace) -> int:
     """Print what an image has and lacks; return 1 if it lacks something."""
     import asyncio
 
-    from .findings import Status
-    from .image_check import as_lines
+    from DtsVirtLibrary.cli.findings import Status
+    from DtsVirtLibrary.cli.image_check import as_lines
 
     findings = asyncio.run(_check(arguments.image, arguments.format, arguments.timeout))
     print("\n".join(as_lines(findings)))
@@ -132,9 +131,8 @@ async def _build(flavour: str, force: bool) -> str:
 
 
 async def _check(image: str, image_format: str | None, seconds: float) -> Sequence[Finding]:
+    from DtsVirtLibrary.cli.image_check import check_image
     from DtsVirtLibrary.host.local import LocalHost
-
-    from .image_check import check_image
 
     _say(f"booting {image} on an overlay; what is not there is waited for {seconds:g} s")
     host = LocalHost()

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from DtsVirtLibrary.cache import cache_directory
+from DtsVirtLibrary.cli.findings import Finding, Status
 from DtsVirtLibrary.errors import DtsVirtError
 from DtsVirtLibrary.guest.image.cache import GuestCache
 from DtsVirtLibrary.guest.image.recipe import RECIPES, Recipe, recipe_digest
 from DtsVirtLibrary.host.protocol import Host
 from DtsVirtLibrary.qemu.accelerator import probe_accelerator
 from DtsVirtLibrary.qemu.binary import probe
-
-from .findings import Finding, Status
 
 QEMU = "qemu-system-x86_64"
 # Where a QEMU may stand that is not on PATH.

@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 
+from DtsVirtLibrary.cli.findings import Finding, Status
 from DtsVirtLibrary.config import Parameters, entries_from_value
 from DtsVirtLibrary.errors import AgentError, DtsVirtError, HostError, StartTimeout
 from DtsVirtLibrary.guest.banner import wait_for_banner
@@ -23,8 +24,6 @@ from DtsVirtLibrary.vm.artifacts import ArtifactStore
 from DtsVirtLibrary.vm.hypervisor import Hypervisor, Instance
 from DtsVirtLibrary.vm.machine import Machine, MachineContext
 from DtsVirtLibrary.vm.readiness import wait_for_address
-
-from .findings import Finding, Status
 
 ACTION = "dtsvirt guest check"
 CONTROL_NAME = "host_connect"

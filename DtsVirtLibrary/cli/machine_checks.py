@@ -5,13 +5,12 @@ from __future__ import annotations
 import re
 
 from DtsVirtLibrary.cache import cache_directory
+from DtsVirtLibrary.cli.findings import Finding, Status
 from DtsVirtLibrary.errors import HostError
 from DtsVirtLibrary.host.hugepages import hugepages as hugepage_pools
 from DtsVirtLibrary.host.protocol import Host
 from DtsVirtLibrary.host.sizes import size_text
 from DtsVirtLibrary.results import HugepagePool
-
-from .findings import Finding, Status
 
 CAP_NET_ADMIN = 12
 IFF_UP = 1

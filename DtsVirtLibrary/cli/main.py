@@ -11,10 +11,9 @@ import os
 import sys
 from collections.abc import Sequence
 
+from DtsVirtLibrary.cli import clean, doctor, guest, render, template
 from DtsVirtLibrary.errors import ConfigError, DtsVirtError
 from DtsVirtLibrary.version import VERSION
-
-from . import clean, doctor, guest, render, template
 
 EXIT_CODES = """exit codes:
   0    done

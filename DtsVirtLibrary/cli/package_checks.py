@@ -8,9 +8,8 @@ from collections.abc import Iterator
 from importlib import metadata, resources
 from typing import NamedTuple
 
+from DtsVirtLibrary.cli.findings import Finding, Status
 from DtsVirtLibrary.host.protocol import Host
-
-from .findings import Finding, Status
 
 DISTRIBUTION = "robotframework-dtsvirtlibrary"
 OLDEST_PYTHON = (3, 10)

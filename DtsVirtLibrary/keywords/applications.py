@@ -13,7 +13,7 @@ from robot.api.deco import keyword
 from DtsVirtLibrary.errors import ApplicationDied, ApplicationError
 
 if TYPE_CHECKING:
-    from .context import LibraryContext
+    from DtsVirtLibrary.keywords.context import LibraryContext
 
 PROMPT_TIMEOUT = timedelta(seconds=30)
 # Longer output is in the transcript; in the log it would only be in the way.

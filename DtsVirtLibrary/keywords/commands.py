@@ -13,7 +13,7 @@ from DtsVirtLibrary.errors import CommandError, Evidence
 from DtsVirtLibrary.results import CommandResult
 
 if TYPE_CHECKING:
-    from .context import LibraryContext
+    from DtsVirtLibrary.keywords.context import LibraryContext
 
 
 class CommandKeywords:

@@ -13,11 +13,10 @@ from robot.api import logger
 from DtsVirtLibrary.errors import ConfigError, VmStateError, nearest
 from DtsVirtLibrary.guest.application import Application
 from DtsVirtLibrary.guest.programs import GuestProgram, HostProgram, Program
-
-from .suite import output_directory
+from DtsVirtLibrary.keywords.suite import output_directory
 
 if TYPE_CHECKING:
-    from .context import LibraryContext
+    from DtsVirtLibrary.keywords.context import LibraryContext
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*\Z")
 
@@ -66,7 +65,7 @@ class Consoles:
 
     def keep(self, name: str) -> None:
         """Write the transcript as it is now, and link it."""
-        from .report import links
+        from DtsVirtLibrary.keywords.report import links
 
         path = self._transcripts[name]
         runner, text = self._context.runner, self._applications[name].transcript()

@@ -10,22 +10,20 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from robot.api import logger
 
 from DtsVirtLibrary.errors import SshError
+from DtsVirtLibrary.keywords.scopes import Scopes
+from DtsVirtLibrary.keywords.settings import ClosingScope, Settings
+from DtsVirtLibrary.keywords.suite import output_directory
 from DtsVirtLibrary.loop import LoopThread
 from DtsVirtLibrary.results import GuestSession, StopStage
-
-from .scopes import Scopes
-from .settings import ClosingScope, Settings
-from .suite import output_directory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from DtsVirtLibrary.assembly import Parts
     from DtsVirtLibrary.host.protocol import Host
+    from DtsVirtLibrary.keywords.consoles import Consoles
+    from DtsVirtLibrary.keywords.sessions import SshSessions
     from DtsVirtLibrary.vm.machine import Machine
-
-    from .consoles import Consoles
-    from .sessions import SshSessions
 
 T = TypeVar("T")
 
@@ -64,7 +62,7 @@ class LibraryContext:
     def sessions(self) -> SshSessions:
         """The SSH connections that belong to VMs."""
         if self._sessions is None:
-            from .sessions import SshSessions
+            from DtsVirtLibrary.keywords.sessions import SshSessions
 
             self._sessions = SshSessions()
         return self._sessions
@@ -73,7 +71,7 @@ class LibraryContext:
     def consoles(self) -> Consoles:
         """The console applications."""
         if self._consoles is None:
-            from .consoles import Consoles
+            from DtsVirtLibrary.keywords.consoles import Consoles
 
             self._consoles = Consoles(self)
         return self._consoles

@@ -9,7 +9,7 @@ from robot.api import logger
 from robot.api.deco import keyword
 
 if TYPE_CHECKING:
-    from .context import LibraryContext
+    from DtsVirtLibrary.keywords.context import LibraryContext
 
 
 class DeviceKeywords:

@@ -13,7 +13,7 @@ from DtsVirtLibrary.errors import Evidence, GuestCommandFailed
 from DtsVirtLibrary.results import CommandResult, GuestInterface
 
 if TYPE_CHECKING:
-    from .context import LibraryContext
+    from DtsVirtLibrary.keywords.context import LibraryContext
 
 # Long enough for a slow command under emulation; a command that needs more says so.
 COMMAND_TIMEOUT = timedelta(minutes=1)

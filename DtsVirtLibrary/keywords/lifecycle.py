@@ -10,14 +10,12 @@ from robot.api import logger
 from robot.api.deco import keyword
 
 from DtsVirtLibrary.errors import DtsVirtError, VmStateError, WaitTimeout
+from DtsVirtLibrary.keywords.suite import output_directory, suite_directory
 from DtsVirtLibrary.results import GuestSession, Readiness, StopStage, VmInfo, VmStatus
 
-from .suite import output_directory, suite_directory
-
 if TYPE_CHECKING:
+    from DtsVirtLibrary.keywords.context import LibraryContext
     from DtsVirtLibrary.vm.machine import Machine
-
-    from .context import LibraryContext
 
 NO_CONTROL_CARD = "it has no network card with a user network, so there is no SSH login"
 
@@ -212,7 +210,7 @@ class LifecycleKeywords:
             raise
 
     def _report(self, machine: Machine, error: BaseException | None = None) -> None:
-        from .report import start_report
+        from DtsVirtLibrary.keywords.report import start_report
 
         for note in machine.notes:
             logger.info(note)

@@ -10,7 +10,7 @@ from robot.api import logger
 from robot.api.deco import keyword
 
 if TYPE_CHECKING:
-    from .context import LibraryContext
+    from DtsVirtLibrary.keywords.context import LibraryContext
 
 
 class MonitorKeywords:
@@ -124,9 +124,8 @@ class MonitorKeywords:
         | `Start VM` | vm0 |
         | `Capture VM Screenshot` | vm0 |
         """
+        from DtsVirtLibrary.keywords.report import picture_html
         from DtsVirtLibrary.vm.operations import capture_screenshot
-
-        from .report import picture_html
 
         context = self._context
         path, picture = context.run(capture_screenshot(context.machine(vm), context.runner, file))

@@ -10,9 +10,8 @@ from robot.api.deco import keyword
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
+    from DtsVirtLibrary.keywords.context import LibraryContext
     from DtsVirtLibrary.vm.machine import Machine
-
-    from .context import LibraryContext
 
 
 class PowerKeywords:

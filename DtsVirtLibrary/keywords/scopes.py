@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from .settings import ClosingScope
+from DtsVirtLibrary.keywords.settings import ClosingScope
 
 
 @dataclass

@@ -11,7 +11,7 @@ from robot.api.deco import keyword
 from DtsVirtLibrary.results import TemplateInfo
 
 if TYPE_CHECKING:
-    from .context import LibraryContext
+    from DtsVirtLibrary.keywords.context import LibraryContext
 
 
 class SnapshotKeywords:

@@ -6,12 +6,11 @@ import asyncio
 
 from DtsVirtLibrary.errors import AgentError, AgentTimeout, Evidence
 from DtsVirtLibrary.loop import Deadline
+from DtsVirtLibrary.qemu.agent import Agent
+from DtsVirtLibrary.qemu.monitor import Monitor
+from DtsVirtLibrary.qemu.names import AGENT_CHARDEV, AGENT_PORT
 from DtsVirtLibrary.results import MonitorEvent
 from DtsVirtLibrary.timeline import Timeline
-
-from .agent import Agent
-from .monitor import Monitor
-from .names import AGENT_CHARDEV, AGENT_PORT
 
 # QEMU sends VSERPORT_CHANGE at most once a second for a port, so a close and an open in
 # one second (a reboot) can hide: then frontend-open is read instead.

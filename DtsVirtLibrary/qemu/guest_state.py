@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
+from DtsVirtLibrary.qemu.monitor import Monitor
 from DtsVirtLibrary.results import MonitorEvent
-
-from .monitor import Monitor
 
 
 class GuestState:

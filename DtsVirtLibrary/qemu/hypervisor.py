@@ -10,24 +10,30 @@ from DtsVirtLibrary.errors import HostError, MonitorError, StartError, TemplateE
 from DtsVirtLibrary.host.hugepages import hugetlbfs_mount
 from DtsVirtLibrary.host.protocol import Host
 from DtsVirtLibrary.loop import Deadline
+from DtsVirtLibrary.qemu import preflight
+from DtsVirtLibrary.qemu.accelerator import AcceleratorFacts, choose, probe_accelerator
+from DtsVirtLibrary.qemu.binary import probe
+from DtsVirtLibrary.qemu.cmdline import CommandLine, command_line, shell_text
+from DtsVirtLibrary.qemu.facts import BinaryFacts
+from DtsVirtLibrary.qemu.hostfacts import HostFacts
+from DtsVirtLibrary.qemu.identity import identified
+from DtsVirtLibrary.qemu.instance import QemuInstance
+from DtsVirtLibrary.qemu.launch import AGENT_DESCRIPTOR, MONITOR_DESCRIPTOR, Keep, launch
+from DtsVirtLibrary.qemu.placement import Descriptor, Placement, SocketPath
+from DtsVirtLibrary.qemu.resources import StartResources, tap_names
+from DtsVirtLibrary.qemu.template import TemplateStore
+from DtsVirtLibrary.qemu.template_key import anonymous, anonymous_placement, describe, key_of, split
+from DtsVirtLibrary.qemu.warm import (
+    TemplateDraft,
+    clone_spec,
+    for_clone,
+    for_source,
+    lock,
+    restoring,
+)
 from DtsVirtLibrary.results import TemplateInfo
 from DtsVirtLibrary.spec import Accelerator, VmSpec
 from DtsVirtLibrary.timeline import Timeline
-
-from . import preflight
-from .accelerator import AcceleratorFacts, choose, probe_accelerator
-from .binary import probe
-from .cmdline import CommandLine, command_line, shell_text
-from .facts import BinaryFacts
-from .hostfacts import HostFacts
-from .identity import identified
-from .instance import QemuInstance
-from .launch import AGENT_DESCRIPTOR, MONITOR_DESCRIPTOR, Keep, launch
-from .placement import Descriptor, Placement, SocketPath
-from .resources import StartResources, tap_names
-from .template import TemplateStore
-from .template_key import anonymous, anonymous_placement, describe, key_of, split
-from .warm import TemplateDraft, clone_spec, for_clone, for_source, lock, restoring
 
 VHOST_NET = "/dev/vhost-net"
 

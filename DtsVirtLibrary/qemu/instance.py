@@ -17,21 +17,20 @@ from DtsVirtLibrary.errors import (
 from DtsVirtLibrary.host.protocol import Host, HostProcess
 from DtsVirtLibrary.loop import Deadline
 from DtsVirtLibrary.printable import printable
+from DtsVirtLibrary.qemu import hotplug
+from DtsVirtLibrary.qemu.agent import Agent
+from DtsVirtLibrary.qemu.agent_readiness import AgentReadiness
+from DtsVirtLibrary.qemu.cmdline import CommandLine
+from DtsVirtLibrary.qemu.guest_state import GuestState
+from DtsVirtLibrary.qemu.monitor import Monitor
+from DtsVirtLibrary.qemu.pci import guest_address, pci_functions, unnumbered_bridges
+from DtsVirtLibrary.qemu.placement import Placement
+from DtsVirtLibrary.qemu.resources import StartResources
+from DtsVirtLibrary.qemu.snapshots import Snapshots
+from DtsVirtLibrary.qemu.warm import TemplateDraft, freshen
 from DtsVirtLibrary.results import MonitorEvent, PciFunction
 from DtsVirtLibrary.spec import Device, Disk, HostPciDevice, VmSpec
 from DtsVirtLibrary.timeline import Timeline
-
-from . import hotplug
-from .agent import Agent
-from .agent_readiness import AgentReadiness
-from .cmdline import CommandLine
-from .guest_state import GuestState
-from .monitor import Monitor
-from .pci import guest_address, pci_functions, unnumbered_bridges
-from .placement import Placement
-from .resources import StartResources
-from .snapshots import Snapshots
-from .warm import TemplateDraft, freshen
 
 TAIL_BYTES = 8 * 1024
 # Logs beyond this are kept as their last part.

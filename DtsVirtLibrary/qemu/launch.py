@@ -19,17 +19,16 @@ from DtsVirtLibrary.errors import (
 )
 from DtsVirtLibrary.host.protocol import Host, HostProcess, Spawn
 from DtsVirtLibrary.loop import Deadline
+from DtsVirtLibrary.qemu.agent import Agent
+from DtsVirtLibrary.qemu.cmdline import CommandLine
+from DtsVirtLibrary.qemu.instance import QemuInstance, collect, read_tails
+from DtsVirtLibrary.qemu.monitor import Monitor
+from DtsVirtLibrary.qemu.pinning import pin
+from DtsVirtLibrary.qemu.placement import Placement
+from DtsVirtLibrary.qemu.refused_starts import explained
+from DtsVirtLibrary.qemu.resources import StartResources
 from DtsVirtLibrary.spec import VhostUserBackend, VmSpec
 from DtsVirtLibrary.timeline import Timeline
-
-from .agent import Agent
-from .cmdline import CommandLine
-from .instance import QemuInstance, collect, read_tails
-from .monitor import Monitor
-from .pinning import pin
-from .placement import Placement
-from .refused_starts import explained
-from .resources import StartResources
 
 Keep = Callable[[Mapping[str, bytes]], Awaitable[None]]
 

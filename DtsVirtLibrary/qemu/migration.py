@@ -13,9 +13,8 @@ from typing import Any
 
 from DtsVirtLibrary.errors import MonitorError
 from DtsVirtLibrary.loop import Deadline
+from DtsVirtLibrary.qemu.monitor import Monitor
 from DtsVirtLibrary.results import MonitorEvent
-
-from .monitor import Monitor
 
 CAPABILITIES = ("events", "x-ignore-shared")
 SOCKET_NAME = "device-state"

@@ -5,9 +5,8 @@ from __future__ import annotations
 from DtsVirtLibrary.errors import ConfigError, ImageError
 from DtsVirtLibrary.host import hugepages, pci
 from DtsVirtLibrary.host.protocol import FileKind, Host
+from DtsVirtLibrary.qemu.pinning import require_cpus
 from DtsVirtLibrary.spec import Boot, Disk, HostPciDevice, Origin, VmSpec
-
-from .pinning import require_cpus
 
 QCOW2_MAGIC = b"QFI\xfb"
 IMAGE_KINDS = (FileKind.FILE, FileKind.BLOCK_DEVICE)

@@ -8,11 +8,10 @@ from contextlib import suppress
 from DtsVirtLibrary.errors import CommandError, HypervisorMissing
 from DtsVirtLibrary.host import network
 from DtsVirtLibrary.host.protocol import FileKind, Host
+from DtsVirtLibrary.qemu.placement import Placement
+from DtsVirtLibrary.qemu.refused_starts import LOCKED, image_in_use
+from DtsVirtLibrary.qemu.storage import overlay_command
 from DtsVirtLibrary.spec import BridgeBackend, Disk, TapBackend, VhostUserBackend, VmSpec
-
-from .placement import Placement
-from .refused_starts import LOCKED, image_in_use
-from .storage import overlay_command
 
 OVERLAY_SECONDS = 60.0
 

@@ -18,13 +18,12 @@ from DtsVirtLibrary.errors import (
     nearest,
 )
 from DtsVirtLibrary.loop import Deadline
+from DtsVirtLibrary.qemu.warm import freshen
 from DtsVirtLibrary.results import MonitorEvent
 from DtsVirtLibrary.spec import Disk
 
-from .warm import freshen
-
 if TYPE_CHECKING:
-    from .instance import QemuInstance
+    from DtsVirtLibrary.qemu.instance import QemuInstance
 
 NODE = "snapshots"
 COMMAND_SECONDS = 10.0

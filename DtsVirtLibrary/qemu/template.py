@@ -17,9 +17,8 @@ from typing import Any
 from DtsVirtLibrary.cache import cache_directory
 from DtsVirtLibrary.errors import HostError, TemplateError, TemplateMissing
 from DtsVirtLibrary.host.protocol import FileKind, Host
+from DtsVirtLibrary.qemu.template_key import FORMAT
 from DtsVirtLibrary.results import TemplateInfo
-
-from .template_key import FORMAT
 
 MANIFEST = "manifest.json"
 MEMORY = "memory"

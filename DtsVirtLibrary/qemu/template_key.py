@@ -10,14 +10,13 @@ from dataclasses import dataclass, replace
 
 from DtsVirtLibrary.errors import TemplateError
 from DtsVirtLibrary.host.protocol import Host
+from DtsVirtLibrary.qemu.facts import BinaryFacts
+from DtsVirtLibrary.qemu.hostfacts import HostFacts
+from DtsVirtLibrary.qemu.memory import is_shared
+from DtsVirtLibrary.qemu.placement import Descriptor, MemoryFile, Placement
+from DtsVirtLibrary.qemu.preflight import QCOW2_MAGIC
+from DtsVirtLibrary.qemu.storage import is_block_device
 from DtsVirtLibrary.spec import Device, Disk, HostPciDevice, Nic, UserBackend, VmSpec
-
-from .facts import BinaryFacts
-from .hostfacts import HostFacts
-from .memory import is_shared
-from .placement import Descriptor, MemoryFile, Placement
-from .preflight import QCOW2_MAGIC
-from .storage import is_block_device
 
 # Raised when templates of the former kind must not be used any more.
 FORMAT = 1

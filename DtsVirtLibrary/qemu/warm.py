@@ -18,17 +18,16 @@ from DtsVirtLibrary.errors import DtsVirtError, HostError, TemplateError
 from DtsVirtLibrary.host.lock import host_lock
 from DtsVirtLibrary.host.protocol import Host
 from DtsVirtLibrary.loop import Deadline
+from DtsVirtLibrary.qemu.agent import Agent
+from DtsVirtLibrary.qemu.migration import load_state, save_state
+from DtsVirtLibrary.qemu.placement import MemoryFile, Placement
+from DtsVirtLibrary.qemu.resources import StartResources
+from DtsVirtLibrary.qemu.template import MEMORY, STATE, Template, TemplateStore, manifest_of
+from DtsVirtLibrary.qemu.template_key import needs_shared_memory
 from DtsVirtLibrary.spec import Disk, Nic, VmSpec
 
-from .agent import Agent
-from .migration import load_state, save_state
-from .placement import MemoryFile, Placement
-from .resources import StartResources
-from .template import MEMORY, STATE, Template, TemplateStore, manifest_of
-from .template_key import needs_shared_memory
-
 if TYPE_CHECKING:
-    from .instance import QemuInstance
+    from DtsVirtLibrary.qemu.instance import QemuInstance
 
 COPY_SECONDS = 60.0
 LOCK_SECONDS = 600.0

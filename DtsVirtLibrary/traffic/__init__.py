@@ -9,7 +9,7 @@ from typing import Any
 
 def __getattr__(name: str) -> Any:
     if name == "traffic":  # as Robot Framework looks for it: Library  DtsVirtLibrary.traffic
-        from .library import TrafficLibrary
+        from DtsVirtLibrary.traffic.library import TrafficLibrary
 
         return TrafficLibrary
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

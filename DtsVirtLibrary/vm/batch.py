@@ -13,8 +13,7 @@ from DtsVirtLibrary.host.protocol import Host
 from DtsVirtLibrary.loop import Deadline
 from DtsVirtLibrary.results import Readiness
 from DtsVirtLibrary.spec import VmSpec
-
-from .machine import Machine
+from DtsVirtLibrary.vm.machine import Machine
 
 # A clone shares what it does not write with its template.
 CLONE_SHARE = 4

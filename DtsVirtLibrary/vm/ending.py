@@ -16,8 +16,7 @@ from DtsVirtLibrary.errors import (
     VmDied,
     describe_exit,
 )
-
-from .hypervisor import Instance
+from DtsVirtLibrary.vm.hypervisor import Instance
 
 T = TypeVar("T")
 

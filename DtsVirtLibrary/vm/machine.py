@@ -21,14 +21,13 @@ from DtsVirtLibrary.loop import Deadline
 from DtsVirtLibrary.results import GuestSession, Readiness, Stage, StopStage, VmInfo, VmStatus
 from DtsVirtLibrary.spec import VmSpec
 from DtsVirtLibrary.timeline import Timeline
-
-from . import conflicts, stopping
-from .addresses import with_mac_addresses
-from .artifacts import ArtifactStore, StartArtifacts
-from .ending import Ended, Ending, Panicked, describe_ending, unless_ended
-from .hypervisor import Hypervisor, Instance
-from .readiness import wait_until_ready
-from .warm import Owner, WarmStart
+from DtsVirtLibrary.vm import conflicts, stopping
+from DtsVirtLibrary.vm.addresses import with_mac_addresses
+from DtsVirtLibrary.vm.artifacts import ArtifactStore, StartArtifacts
+from DtsVirtLibrary.vm.ending import Ended, Ending, Panicked, describe_ending, unless_ended
+from DtsVirtLibrary.vm.hypervisor import Hypervisor, Instance
+from DtsVirtLibrary.vm.readiness import wait_until_ready
+from DtsVirtLibrary.vm.warm import Owner, WarmStart
 
 T = TypeVar("T")
 

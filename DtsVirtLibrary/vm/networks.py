@@ -14,9 +14,8 @@ from DtsVirtLibrary.config import (
     find_parameter,
 )
 from DtsVirtLibrary.errors import ConfigError
-
-from .changes import add_entries, add_entry, origin_of, plug_device
-from .machine import Machine
+from DtsVirtLibrary.vm.changes import add_entries, add_entry, origin_of, plug_device
+from DtsVirtLibrary.vm.machine import Machine
 
 Options = Mapping[str, Any]
 BACK_ENDS = ("user", "tap", "bridge")

@@ -9,10 +9,9 @@ from DtsVirtLibrary.host.protocol import Host
 from DtsVirtLibrary.loop import Deadline
 from DtsVirtLibrary.results import GuestInterface, Readiness, VmStatus
 from DtsVirtLibrary.timeline import Timeline
-
-from .hypervisor import Instance
-from .machine import Machine
-from .readiness import wait_until_ready
+from DtsVirtLibrary.vm.hypervisor import Instance
+from DtsVirtLibrary.vm.machine import Machine
+from DtsVirtLibrary.vm.readiness import wait_until_ready
 
 AGENT_SECONDS = 10.0
 

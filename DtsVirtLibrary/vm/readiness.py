@@ -11,8 +11,7 @@ from DtsVirtLibrary.loop import Deadline
 from DtsVirtLibrary.results import GuestInterface, GuestSession, Readiness
 from DtsVirtLibrary.spec import VmSpec
 from DtsVirtLibrary.timeline import Timeline
-
-from .hypervisor import Instance
+from DtsVirtLibrary.vm.hypervisor import Instance
 
 # DHCP in the guest has no event, and the agent answers in milliseconds.
 ADDRESS_POLL = 0.05

@@ -5,8 +5,7 @@ from __future__ import annotations
 from DtsVirtLibrary.config import validate_name
 from DtsVirtLibrary.loop import Deadline
 from DtsVirtLibrary.results import VmStatus
-
-from .machine import Machine
+from DtsVirtLibrary.vm.machine import Machine
 
 
 async def save(machine: Machine, name: str, seconds: float) -> None:

@@ -9,8 +9,7 @@ from dataclasses import dataclass
 
 from DtsVirtLibrary.errors import AgentError, CleanupError, Evidence, MonitorError
 from DtsVirtLibrary.results import StopStage
-
-from .hypervisor import Instance
+from DtsVirtLibrary.vm.hypervisor import Instance
 
 # A monitor and a guest agent that live answer in milliseconds.
 ANSWER_SECONDS = 5.0

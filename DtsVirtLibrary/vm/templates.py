@@ -5,10 +5,9 @@ from __future__ import annotations
 from DtsVirtLibrary.config import build_spec
 from DtsVirtLibrary.errors import TemplateError
 from DtsVirtLibrary.results import Readiness
-
-from .addresses import with_mac_addresses
-from .hypervisor import Hypervisor
-from .machine import Machine
+from DtsVirtLibrary.vm.addresses import with_mac_addresses
+from DtsVirtLibrary.vm.hypervisor import Hypervisor
+from DtsVirtLibrary.vm.machine import Machine
 
 RESTORED = "state restored"
 

@@ -14,9 +14,8 @@ from DtsVirtLibrary.loop import Deadline
 from DtsVirtLibrary.results import Readiness
 from DtsVirtLibrary.spec import VmSpec
 from DtsVirtLibrary.timeline import Timeline
-
-from .hypervisor import Hypervisor, Instance, Keep
-from .readiness import wait_until_ready
+from DtsVirtLibrary.vm.hypervisor import Hypervisor, Instance, Keep
+from DtsVirtLibrary.vm.readiness import wait_until_ready
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,7 @@ import pytest
 from DtsVirtLibrary.config import build_spec
 from DtsVirtLibrary.errors import ConfigError
 from DtsVirtLibrary.spec import GuestDriver, Incoming, Login, Serial, Timeouts, Vnc
-
-from .making import cfg, made, parameters, refused, refused_value
+from utest.config.making import cfg, made, parameters, refused, refused_value
 
 
 class Hidden:

@@ -16,8 +16,7 @@ from DtsVirtLibrary.spec import (
     TapBackend,
     VhostUserBackend,
 )
-
-from .making import cfg, devices, made, only_device, refused, refused_value
+from utest.config.making import cfg, devices, made, only_device, refused, refused_value
 
 
 @pytest.mark.parametrize("driver", ["pci-assign", "vfio-pci"])

@@ -8,8 +8,7 @@ import pytest
 
 from DtsVirtLibrary.config import Parameters, build_spec, qemu_candidates
 from DtsVirtLibrary.spec import Accelerator, Boot, Cpu, Disk, Memory
-
-from .making import cfg, made, parameters, refused
+from utest.config.making import cfg, made, parameters, refused
 
 
 @pytest.mark.parametrize(

@@ -14,8 +14,7 @@ from DtsVirtLibrary.spec import (
     UserBackend,
     VmSpec,
 )
-
-from .making import HERE, cfg, parameters, refused
+from utest.config.making import HERE, cfg, parameters, refused
 
 SSH = HostForward()
 DEFAULT_CONTROL = Nic("virtio-net-pci", UserBackend((SSH,)), control=True)

@@ -9,8 +9,7 @@ import pytest
 from DtsVirtLibrary.config import ConfigFile, build_spec, load_file
 from DtsVirtLibrary.errors import ConfigError
 from DtsVirtLibrary.spec import Origin
-
-from .making import cfg, refused
+from utest.config.making import cfg, refused
 
 
 def load(text: str | bytes) -> ConfigFile:

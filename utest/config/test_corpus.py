@@ -20,8 +20,7 @@ from hypothesis import strategies as st
 
 from DtsVirtLibrary.config import ConfigFile, build_spec, load_file
 from DtsVirtLibrary.errors import ConfigError
-
-from .test_properties import FRAGMENTS, PATIENT
+from utest.config.test_properties import FRAGMENTS, PATIENT
 
 CORPUS = Path(__file__).parents[2] / "atest" / "compatibility"
 FILES = sorted(CORPUS.glob("*.cfg"))

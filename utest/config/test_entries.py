@@ -11,8 +11,7 @@ import pytest
 from DtsVirtLibrary.config import Entry, Parameters, entries_from_value
 from DtsVirtLibrary.errors import ConfigError
 from DtsVirtLibrary.spec import Origin
-
-from .making import HERE, parameters
+from utest.config.making import HERE, parameters
 
 
 def options(parameter: str, value: object) -> list[dict[str, Any]]:

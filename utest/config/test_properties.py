@@ -24,8 +24,7 @@ from DtsVirtLibrary.config.grammar import quote
 from DtsVirtLibrary.config.values import parse_pins, parse_settings
 from DtsVirtLibrary.errors import ConfigError
 from DtsVirtLibrary.spec import HostForward
-
-from .making import HERE, cfg
+from utest.config.making import HERE, cfg
 
 # Ten seconds for one input are far above what any takes, so that no slow machine fails.
 PATIENT = settings(deadline=10_000, derandomize=True, suppress_health_check=[HealthCheck.too_slow])

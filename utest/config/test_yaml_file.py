@@ -10,8 +10,7 @@ from DtsVirtLibrary.config import build_spec, load_file
 from DtsVirtLibrary.config.yaml_file import MOST_NODES
 from DtsVirtLibrary.errors import ConfigError
 from DtsVirtLibrary.spec import HostPciDevice, Nic, UserBackend
-
-from .making import cfg, devices, yaml
+from utest.config.making import cfg, devices, yaml
 
 BOMB = "\n".join(
     [

@@ -13,8 +13,7 @@ from DtsVirtLibrary.cache import cache_directory
 from DtsVirtLibrary.guest.image import GUEST_APPEND, GuestImage, embedded_guest
 from DtsVirtLibrary.host.local import LocalHost
 from DtsVirtLibrary.loop import Deadline
-
-from .booting import BOOT_SECONDS, booted, ended
+from utest.guest.booting import BOOT_SECONDS, booted, ended
 
 pytestmark = pytest.mark.qemu
 

@@ -13,9 +13,8 @@ import pytest
 from DtsVirtLibrary.errors import ConfigError, HostError, SecurityError
 from DtsVirtLibrary.guest.image import GuestImage, embedded_guest, recipe
 from DtsVirtLibrary.host.local import LocalHost
-
-from . import elf_making as making
-from .tiny_debian import KERNEL, LIBRARIES, RECIPE, RELEASE, TinyDebian
+from utest.guest import elf_making as making
+from utest.guest.tiny_debian import KERNEL, LIBRARIES, RECIPE, RELEASE, TinyDebian
 
 
 @pytest.fixture

@@ -4,8 +4,7 @@ from pathlib import Path
 import pytest
 
 from DtsVirtLibrary.guest.image.elf import ElfFile
-
-from . import elf_making as making
+from utest.guest import elf_making as making
 
 
 def test_tells_the_libraries_and_the_loader_of_a_real_program() -> None:

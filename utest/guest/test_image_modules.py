@@ -4,8 +4,7 @@ import pytest
 
 from DtsVirtLibrary.errors import HostError
 from DtsVirtLibrary.guest.image import modules
-
-from . import elf_making as making
+from utest.guest import elf_making as making
 
 FILES = {
     "kernel/net_failover.ko": making.module("failover"),

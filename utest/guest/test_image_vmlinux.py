@@ -7,9 +7,8 @@ import pytest
 
 from DtsVirtLibrary.errors import HostError
 from DtsVirtLibrary.guest.image.vmlinux import extract_vmlinux
-
-from . import elf_making as making
-from .kernel_making import vmlinuz
+from utest.guest import elf_making as making
+from utest.guest.kernel_making import vmlinuz
 
 KERNEL = making.kernel()
 

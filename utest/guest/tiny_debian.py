@@ -15,9 +15,8 @@ from pathlib import Path
 from types import MappingProxyType
 
 from DtsVirtLibrary.guest.image.recipe import AddedFile, Recipe
-
-from . import elf_making as making
-from .kernel_making import vmlinuz
+from utest.guest import elf_making as making
+from utest.guest.kernel_making import vmlinuz
 
 RELEASE = "6.1.0-1-amd64"
 MODULES = f"lib/modules/{RELEASE}/kernel"

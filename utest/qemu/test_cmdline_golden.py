@@ -16,8 +16,7 @@ import pytest
 from DtsVirtLibrary.qemu.cmdline import CommandLine, command_line
 from DtsVirtLibrary.qemu.facts import BinaryFacts, from_json
 from DtsVirtLibrary.qemu.placement import Descriptor, Placement
-
-from .cases import Case, cases
+from utest.qemu.cases import Case, cases
 
 HERE = Path(__file__).parent
 GOLDEN = HERE / "golden"

@@ -27,9 +27,8 @@ from DtsVirtLibrary.spec import (
     VmSpec,
     Vnc,
 )
-
-from .cases import CONTROL, vm
-from .test_cmdline_golden import FACTS
+from utest.qemu.cases import CONTROL, vm
+from utest.qemu.test_cmdline_golden import FACTS
 
 HERE = Origin("conf/a.cfg", 7)
 THERE = Origin("conf/a.cfg", 9)

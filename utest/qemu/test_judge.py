@@ -21,10 +21,9 @@ from DtsVirtLibrary.qemu.cmdline import CommandLine, command_line
 from DtsVirtLibrary.qemu.facts import BinaryFacts
 from DtsVirtLibrary.qemu.placement import Placement, SocketPath
 from DtsVirtLibrary.spec import VmSpec
-
-from .cases import Case, cases
-from .qmp_talk import quit_qemu
-from .vhost_user_peer import VhostUserPeer
+from utest.qemu.cases import Case, cases
+from utest.qemu.qmp_talk import quit_qemu
+from utest.qemu.vhost_user_peer import VhostUserPeer
 
 pytestmark = pytest.mark.qemu
 

@@ -16,8 +16,7 @@ from DtsVirtLibrary.qemu.facts import BinaryFacts
 from DtsVirtLibrary.qemu.hostfacts import HostFacts
 from DtsVirtLibrary.qemu.placement import Placement, SocketPath
 from DtsVirtLibrary.spec import Disk, OtherDevice, VmSpec
-
-from .qmp_talk import talk
+from utest.qemu.qmp_talk import talk
 
 pytestmark = pytest.mark.qemu
 

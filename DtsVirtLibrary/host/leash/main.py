@@ -11,8 +11,8 @@ import select
 import sys
 import time
 
-from .child import StartFailure, adopt_orphans, start, start_time
-from .logs import cut_log, open_log
+from DtsVirtLibrary.host.leash.child import StartFailure, adopt_orphans, start, start_time
+from DtsVirtLibrary.host.leash.logs import cut_log, open_log
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
