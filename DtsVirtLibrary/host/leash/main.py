@@ -11,8 +11,9 @@ import select
 import sys
 import time
 
-from DtsVirtLibrary.host.leash.child import StartFailure, adopt_orphans, start, start_time
-from DtsVirtLibrary.host.leash.logs import cut_log, open_log
+# By short names: this package is imported as `leash`, without the library around it.
+from .child import StartFailure, adopt_orphans, start, start_time
+from .logs import cut_log, open_log
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
