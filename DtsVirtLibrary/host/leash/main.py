@@ -12,8 +12,8 @@ import sys
 import time
 
 # By short names: this package is imported as `leash`, without the library around it.
-from .child import StartFailure, adopt_orphans, start, start_time
-from .logs import cut_log, open_log
+from .child import StartFailure, adopt_orphans, start, start_time  # noqa: TID252
+from .logs import cut_log, open_log  # noqa: TID252
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
