@@ -56,21 +56,27 @@ A New Back End Takes Over
 *** Keywords ***
 Set Up All
     [Documentation]    A switch with the cable to the tester, and a VM that reflects packets.
-    Skip Unless OVS Can Run
-    Skip Unless Hugepages Can Be Reserved    ${HUGEPAGES}
-    ${directory}    ${namespace} =    Prepare OVS
-    ${cable}    ${tester} =    Connect Tester    tester    ${namespace}
-    Start OVS
-    Add OVS Bridge    br0
-    Add OVS Port    br0    ${cable}    ${1}
-    ${socket} =    Add OVS VHost User Client Port    br0    vhost-net0    ${2}
-    Forward To VM
+    ${socket} =    Start Switch
     Create VM    vm0    guest=flavour=testpmd    mem=size=448,hugepage=yes    cpu=number=1
     Add VM Device    vm0    driver=vhost-user    opt_path=${socket}    opt_mac=${VM_MAC}    opt_server=yes
     Start VM    vm0    timeout=4 min
     Reflect In The Guest's Kernel    eth0
     Start Capture    tester
     Wait Until Packets Come Back
+
+Start Switch
+    [Documentation]    A switch between the tester's cable and a port for the VM; returns the path of
+    ...    the socket at which QEMU is to listen.
+    Skip Unless OVS Can Run
+    Skip Unless Hugepages Can Be Reserved    ${HUGEPAGES}
+    Prepare OVS
+    @{ends} =    Connect Tester    tester    ${OVS_NAMESPACE}
+    Start OVS
+    Add OVS Bridge    br0
+    Add OVS Port    br0    ${ends}[0]    ${1}
+    ${socket} =    Add OVS VHost User Client Port    br0    vhost-net0    ${2}
+    Forward To VM
+    RETURN    ${socket}
 
 Tear Down All
     [Documentation]    The VM, the switch, the tester, the memory.
@@ -86,9 +92,11 @@ Forward To VM
 Reflect In The Guest's Kernel
     [Documentation]    What comes in at a card of the guest goes out there again, as it is.
     [Arguments]    ${interface}
-    Execute In Guest    vm0
-    ...    ip link set ${interface} up promisc on && /bin/tc qdisc add dev ${interface} ingress && /bin/tc filter add dev ${interface} ingress matchall action mirred egress redirect dev ${interface}
-    ...    expected_rc=${0}
+    ${script} =    Catenate    SEPARATOR=\n    set -e
+    ...    ip link set ${interface} up promisc on
+    ...    /bin/tc qdisc add dev ${interface} ingress
+    ...    /bin/tc filter add dev ${interface} ingress matchall action mirred egress redirect dev ${interface}
+    Execute In Guest    vm0    ${script}    expected_rc=${0}
 
 Wait Until Packets Come Back
     [Documentation]    The switch connects to QEMU again within seconds, and says so to nobody.

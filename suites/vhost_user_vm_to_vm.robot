@@ -45,7 +45,15 @@ A VM That Is Gone Is Missed
 
 *** Keywords ***
 Set Up All
-    [Documentation]    A switch that learns addresses, with a port for each VM, and the VMs.
+    [Documentation]    The switch, and two VMs on it.
+    Start Switch
+    Create VM On Switch    vm0    vhost-net0    00:00:20:00:00:20
+    Create VM On Switch    vm1    vhost-net1    00:00:20:00:00:21
+    Start VM On Switch    vm0    vhost-net0    10.1.0.1
+    Start VM On Switch    vm1    vhost-net1    10.1.0.2
+
+Start Switch
+    [Documentation]    A switch that learns addresses, with two vhost-user ports.
     Skip Unless OVS Can Run
     Skip Unless Hugepages Can Be Reserved    ${HUGEPAGES}
     Prepare OVS
@@ -54,10 +62,6 @@ Set Up All
     Add OVS VHost User Port    br0    vhost-net0    ${1}
     Add OVS VHost User Port    br0    vhost-net1    ${2}
     Replace OVS Flows    br0    actions=NORMAL
-    Create VM On Switch    vm0    vhost-net0    00:00:20:00:00:20
-    Create VM On Switch    vm1    vhost-net1    00:00:20:00:00:21
-    Start VM On Switch    vm0    vhost-net0    10.1.0.1
-    Start VM On Switch    vm1    vhost-net1    10.1.0.2
 
 Tear Down All
     [Documentation]    The VMs, then the switch, then the memory.

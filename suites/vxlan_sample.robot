@@ -116,10 +116,7 @@ TSO
     ...    segments through once more, back to port 0, where they get them.
     [Setup]    Prepare VXLAN Sample Environment    encap=${TRUE}    decap=${TRUE}
     Return What Comes From    ${2}
-    Start Testpmd    vm0    nic0    nic1
-    Correct Checksums    vm0    0    1
-    Segment TCP    vm0    port=1    payload=256
-    Forward Packets    vm0    csum
+    Start Segmenting In VM    at_most=256
     ${large} =    Create TCP Packet    payload_size=892    eth.dst=${MACS}[0]    tcp.seq=1000
     ${sent} =    To Endpoint    ${large}
     Send Packets    tester    ${sent}
@@ -166,8 +163,8 @@ Set Up All
     [Documentation]    What all cases share: memory, the tester, and the cable to it.
     Skip Unless OVS Can Run
     Skip Unless Hugepages Can Be Reserved    ${HUGEPAGES}
-    ${directory}    ${namespace} =    Prepare OVS
-    ${cable}    ${tester} =    Connect Tester    tester    ${namespace}
+    Prepare OVS
+    ${cable}    ${tester} =    Connect Tester    tester    ${OVS_NAMESPACE}
     VAR    ${CABLE_NAME} =    ${cable}    scope=SUITE
     VAR    ${TESTER_MAC} =    ${tester.mac}    scope=SUITE
     Load VM Config    ${CONFIG}
@@ -204,7 +201,7 @@ Start Endpoint
     Add OVS Bridge    br-phy    mac=${ENDPOINT_MAC}
     Add OVS Bridge    br-int
     Add OVS Port    br-phy    ${CABLE_NAME}    ${CABLE}
-    Connect OVS Bridges    br-int    to-cable    ${TO_CABLE}    br-phy    to-vms    ${TO_VMS}
+    Connect OVS Bridges    br-int    ${TO_CABLE}    br-phy    ${TO_VMS}
     Add OVS VXLAN Port    br-int    vxlan0    ${TUNNEL}    ${TESTER_IP}
     Set OVS Tunnel Address    br-phy    ${ENDPOINT_IP}/24    ${TESTER_IP}    ${TESTER_MAC}
     FOR    ${number}    IN RANGE    ${vms * 2}
@@ -260,14 +257,27 @@ Start Forwarding In VM
     Start Testpmd    ${vm}    nic0    nic1
     Forward Packets    ${vm}    io    start tx_first
 
+Start Segmenting In VM
+    [Documentation]    Starts testpmd in the guest: it cuts TCP packets on their way out of port 1,
+    ...    and writes checksums on all ways.
+    [Arguments]    ${at_most}
+    Start Testpmd    vm0    nic0    nic1
+    Correct Checksums    vm0    0    1
+    Segment TCP    vm0    port=1    payload=${at_most}
+    Forward Packets    vm0    csum
+
 Forward In The Guest's Kernel
     [Documentation]    Lets the guest's kernel send all that comes in at one interface out at
     ...    another, with an action of its traffic control in between.
     [Arguments]    ${from}    ${to}    ${action}
-    ${result} =    Execute Command
-    ...    ip link set ${from} up promisc on && ip link set ${to} up && /bin/tc qdisc add dev ${from} ingress && /bin/tc filter add dev ${from} ingress matchall action ${action} pipe action mirred egress redirect dev ${to}
-    ...    return_stdout=False    return_stderr=True    return_rc=True
-    Should Be Equal As Integers    ${result}[1]    0    ${result}[0]
+    ${script} =    Catenate    SEPARATOR=\n    set -e
+    ...    ip link set ${from} up promisc on
+    ...    ip link set ${to} up
+    ...    /bin/tc qdisc add dev ${from} ingress
+    ...    /bin/tc filter add dev ${from} ingress matchall action ${action} pipe action mirred egress redirect dev ${to}
+    ${said}    ${rc} =    Execute Command    ${script}    return_stdout=False    return_stderr=True
+    ...    return_rc=True
+    Should Be Equal As Integers    ${rc}    0    ${said}
 
 To Endpoint
     [Documentation]    Returns a packet in the tunnel, as the tester sends it.
