@@ -160,13 +160,15 @@ class ApplicationKeywords:
         was_running = application.running
         way = application.stop(command, timeout.total_seconds())
         consoles.keep(name)
-        message = f"Application '{name}' was ended by {way}; exit code {application.exit_code}."
+        code = application.exit_code
         if was_running:
+            message = f"Application '{name}' was ended by {way}; exit code {code}."
             as_wanted = command is None or way == f"'{command}'"
         else:
-            as_wanted = application.exit_code == 0
+            message = f"Application '{name}' had ended already; exit code {code}."
+            as_wanted = code == 0
         (logger.info if as_wanted else logger.warn)(message)
-        return application.exit_code
+        return code
 
     @keyword(name="Kill Application", tags=("Application",))
     def kill_application(self, name: str) -> None:
