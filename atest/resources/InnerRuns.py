@@ -133,7 +133,9 @@ class InnerRuns:
         """Starts a suite of ``_data``; options are robot's or, named so, pabot's."""
         output = Path(tempfile.mkdtemp(prefix=f"inner-{Path(suite).stem}-", dir=_output_root()))
         argv = [sys.executable, "-m", "pabot.pabot" if runner == "pabot" else "robot"]
-        argv += ["--loglevel", "DEBUG", *options]
+        # Of robot's options the last one counts, and pabot wants its own first.
+        level = ["--loglevel", "DEBUG"]
+        argv += [*options, *level] if runner == "pabot" else [*level, *options]
         argv += ["--outputdir", str(output), suite]
         path = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
         run = InnerRun(argv, output, {"PYTHONPATH": path})
