@@ -69,7 +69,7 @@ def assemble(
 
     hypervisor = QemuHypervisor(
         host,
-        QemuSettings(settings.qemu, settings.accelerator),
+        QemuSettings(settings.qemu, settings.accelerator, settings.monitor_timeout.total_seconds()),
         guest_files,
     )
     registry = Registry(MachineContext(hypervisor, host, ArtifactStore(host, artifacts), seed))

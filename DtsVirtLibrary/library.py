@@ -106,9 +106,10 @@ class DtsVirtLibrary(DynamicCore):  # type: ignore[misc] # robotlibcore is not t
         ``kvm`` and ``tcg`` demand one. ``qemu``: the binary for VMs that name none.
         ``start_timeout``: deadline of `Start VM` for VMs whose configuration sets none
         (default 120 seconds). ``stop_timeout``: how long a guest may take to shut down.
-        ``agent_timeout`` and ``monitor_timeout``: deadlines of one answer of the guest
-        agent and of the monitor. ``artifacts``: directory for the files kept of VMs,
-        instead of ``${OUTPUT_DIR}/vms``. ``closing``: when VMs are stopped.
+        ``agent_timeout``: deadline of one answer of the guest agent in keywords that ask
+        it. ``monitor_timeout``: deadline of one answer of the monitor. ``artifacts``:
+        directory for the files kept of VMs, instead of ``${OUTPUT_DIR}/vms``.
+        ``closing``: when VMs are stopped.
         ``warm``: start VMs from templates, see `Warm start`.
 
         | Library | DtsVirtLibrary | accelerator=tcg | start_timeout=5 min |

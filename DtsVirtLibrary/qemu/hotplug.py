@@ -46,7 +46,6 @@ from DtsVirtLibrary.spec import Device, Disk, HostPciDevice, Nic, VhostUserBacke
 if TYPE_CHECKING:
     from DtsVirtLibrary.qemu.instance import QemuInstance
 
-MONITOR_TIMEOUT = 10.0
 # A back end that is started in the same test is a matter of moments.
 CONNECT_SECONDS = 30.0
 PLUGGABLE_DISKS = ("virtio", "scsi")
@@ -242,7 +241,8 @@ def _explained(
 def _silent(instance: QemuInstance, device: Device | Disk) -> BackendError:
     return BackendError(
         f"VM '{instance.spec.name}': the vhost-user back end of '{device.id}' took the connection "
-        f"but did not answer within {MONITOR_TIMEOUT:.0f} s, and QEMU hangs until it does. "
+        f"but did not answer within {instance.monitor.answer_seconds:.0f} s, and QEMU hangs until "
+        "it does. "
         "End the back end, and Kill VM if QEMU does not come back."
     )
 
@@ -269,7 +269,7 @@ async def _remove_backend(instance: QemuInstance, option: Option, deadline: Dead
 
 
 async def _run(instance: QemuInstance, command: Command) -> None:
-    await instance.monitor.execute(command.name, command.arguments, timeout=MONITOR_TIMEOUT)
+    await instance.monitor.execute(command.name, command.arguments)
 
 
 def _with(spec: VmSpec, device: Device | Disk) -> VmSpec:

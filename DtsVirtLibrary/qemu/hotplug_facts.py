@@ -18,7 +18,6 @@ from DtsVirtLibrary.qemu.slots import SLOTS
 if TYPE_CHECKING:
     from DtsVirtLibrary.qemu.instance import QemuInstance
 
-MONITOR_TIMEOUT = 10.0
 VHOST_NET = "/dev/vhost-net"
 # Where the objects with an id are; QEMU's names of PCI functions on a bus are child[N].
 PERIPHERALS = "/machine/peripheral"
@@ -69,7 +68,7 @@ async def free_slot(monitor: Monitor, vm: str) -> str:
 
     :raises VmStateError: all of them are taken.
     """
-    buses = await monitor.execute("query-pci", timeout=MONITOR_TIMEOUT)
+    buses = await monitor.execute("query-pci")
     taken = {device["slot"] for bus in buses if bus["bus"] == 0 for device in bus["devices"]}
     for slot in SLOTS:
         if slot not in taken:
@@ -82,7 +81,7 @@ async def require_shared_memory(monitor: Monitor, vm: str) -> None:
 
     :raises VmStateError: it cannot; the guest would just have a dead card.
     """
-    backends = await monitor.execute("query-memdev", timeout=MONITOR_TIMEOUT)
+    backends = await monitor.execute("query-memdev")
     if not any(backend["share"] for backend in backends):
         raise VmStateError(
             f"VM '{vm}' was started without shared memory, so a vhost-user back end cannot see "
@@ -100,7 +99,7 @@ async def wait_connected(
     :raises BackendError: nobody connected in time.
     """
     while True:
-        known = await monitor.execute("query-chardev", timeout=MONITOR_TIMEOUT)
+        known = await monitor.execute("query-chardev")
         filename = next(item["filename"] for item in known if item["label"] == chardev)
         if not filename.startswith("disconnected:"):
             return
@@ -113,5 +112,5 @@ async def wait_connected(
 
 
 async def _children(monitor: Monitor, path: str, kind: str = "child<") -> set[str]:
-    reply = await monitor.execute("qom-list", {"path": path}, timeout=MONITOR_TIMEOUT)
+    reply = await monitor.execute("qom-list", {"path": path})
     return {item["name"] for item in reply if item["type"].startswith(kind)}

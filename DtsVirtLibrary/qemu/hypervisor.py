@@ -20,6 +20,7 @@ from DtsVirtLibrary.qemu.identity import identified
 from DtsVirtLibrary.qemu.instance import QemuInstance
 from DtsVirtLibrary.qemu.launch import AGENT_DESCRIPTOR, MONITOR_DESCRIPTOR, Keep, launch
 from DtsVirtLibrary.qemu.placement import Descriptor, Placement, SocketPath
+from DtsVirtLibrary.qemu.prepared import PreparedStart
 from DtsVirtLibrary.qemu.resources import StartResources, tap_names
 from DtsVirtLibrary.qemu.template import TemplateStore
 from DtsVirtLibrary.qemu.template_key import anonymous, anonymous_placement, describe, key_of, split
@@ -53,10 +54,12 @@ class QemuSettings:
 
     :ivar binary: QEMU binary; None for the one on PATH.
     :ivar accelerator: used where the VM says AUTO.
+    :ivar monitor_seconds: how long one answer of the monitor may take.
     """
 
     binary: str | None = None
     accelerator: Accelerator = Accelerator.AUTO
+    monitor_seconds: float = 10.0
 
 
 class QemuHypervisor:
@@ -211,7 +214,7 @@ class QemuHypervisor:
             line, accelerator = await self._line(spec, placement)
             await resources.prepare(spec, placement)
             by_hand = shell_text(await self._by_hand(spec))
-            return await launch(
+            start = PreparedStart(
                 spec,
                 self._host,
                 placement,
@@ -219,11 +222,9 @@ class QemuHypervisor:
                 accelerator,
                 resources,
                 by_hand,
-                deadline,
-                timeline,
-                keep,
-                before_cpus,
+                self._settings.monitor_seconds,
             )
+            return await launch(start, deadline, timeline, keep, before_cpus)
         except BaseException:
             await resources.give_back()
             raise

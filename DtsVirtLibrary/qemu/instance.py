@@ -20,22 +20,21 @@ from DtsVirtLibrary.printable import printable
 from DtsVirtLibrary.qemu import hotplug
 from DtsVirtLibrary.qemu.agent import Agent
 from DtsVirtLibrary.qemu.agent_readiness import AgentReadiness
-from DtsVirtLibrary.qemu.cmdline import CommandLine
 from DtsVirtLibrary.qemu.guest_state import GuestState
 from DtsVirtLibrary.qemu.monitor import Monitor
 from DtsVirtLibrary.qemu.pci import guest_address, pci_functions, unnumbered_bridges
 from DtsVirtLibrary.qemu.placement import Placement
+from DtsVirtLibrary.qemu.prepared import PreparedStart
 from DtsVirtLibrary.qemu.resources import StartResources
 from DtsVirtLibrary.qemu.snapshots import Snapshots
 from DtsVirtLibrary.qemu.warm import TemplateDraft, freshen
 from DtsVirtLibrary.results import MonitorEvent, PciFunction
-from DtsVirtLibrary.spec import Device, Disk, HostPciDevice, VmSpec
+from DtsVirtLibrary.spec import Device, Disk, HostPciDevice
 from DtsVirtLibrary.timeline import Timeline
 
 TAIL_BYTES = 8 * 1024
 # Logs beyond this are kept as their last part.
 KEPT_BYTES = 16 * 1024 * 1024
-MONITOR_TIMEOUT = 10.0
 # `info usernet`:  TCP[HOST_FORWARD]  14  127.0.0.1 40123  10.0.2.15 22  0  0
 FORWARD = re.compile(r"^\s*TCP\[HOST_FORWARD\]\s+\d+\s+(\S+)\s+(\d+)\s+\S+\s+22\s", re.MULTILINE)
 
@@ -44,41 +43,29 @@ class QemuInstance:
     """A QEMU process whose CPUs run, with its channels and its directory."""
 
     def __init__(
-        self,
-        spec: VmSpec,
-        host: Host,
-        process: HostProcess,
-        placement: Placement,
-        line: CommandLine,
-        accelerator: str,
-        monitor: Monitor,
-        agent: Agent | None,
-        resources: StartResources,
-        by_hand: str,
+        self, start: PreparedStart, process: HostProcess, monitor: Monitor, agent: Agent | None
     ) -> None:
-        self.spec = spec
-        self.host = host
+        self.spec = start.spec
+        self.host = start.host
         self.process = process
-        self.placement = placement
-        self.accelerator = accelerator
+        self.placement = start.placement
+        self.accelerator = start.accelerator
         self.monitor = monitor
-        self.notes: list[str] = list(line.notes)
+        self.notes: list[str] = list(start.line.notes)
         self.forward: tuple[str, int] | None = None
-        self._line = line
-        self._resources = resources
-        self._by_hand = by_hand
+        self._start = start
         # What each device that was plugged in took from the host.
         self.plugged: dict[str, StartResources] = {}
         self._snapshots = Snapshots(self)
         self.draft: TemplateDraft | None = None
         self._agent = agent
-        self._readiness = AgentReadiness(spec.name, monitor, agent) if agent else None
+        self._readiness = AgentReadiness(start.spec.name, monitor, agent) if agent else None
         self._state = GuestState(monitor)
 
     @property
     def argv(self) -> Sequence[str]:
         """The command line that was started."""
-        return self._line.argv
+        return self._start.line.argv
 
     @property
     def pid(self) -> int:
@@ -182,16 +169,16 @@ class QemuInstance:
 
     async def status(self) -> str:
         """Return QMP's run state: ``running``, ``paused``, ``guest-panicked``, ..."""
-        reply = await self.monitor.execute("query-status", timeout=MONITOR_TIMEOUT)
+        reply = await self.monitor.execute("query-status")
         return str(reply["status"])
 
     async def power_button(self) -> None:
         """Press the ACPI power button."""
-        await self.monitor.execute("system_powerdown", timeout=MONITOR_TIMEOUT)
+        await self.monitor.execute("system_powerdown")
 
     async def quit(self) -> None:
         """Ask QEMU to end at once."""
-        await self.monitor.execute("quit", timeout=MONITOR_TIMEOUT)
+        await self.monitor.execute("quit")
 
     def send_signal(self, number: int) -> None:
         """Send QEMU a signal."""
@@ -199,19 +186,21 @@ class QemuInstance:
 
     async def pause(self) -> None:
         """Stop the CPUs."""
-        await self.monitor.execute("stop", timeout=MONITOR_TIMEOUT)
+        await self.monitor.execute("stop")
 
     async def resume(self) -> None:
         """Let the CPUs run."""
-        await self.monitor.execute("cont", timeout=MONITOR_TIMEOUT)
+        await self.monitor.execute("cont")
 
     async def reset(self) -> None:
         """Press the reset button; what the agent still owed is void."""
         mark = self.monitor.mark()
         self.expect_reset()
-        await self.monitor.execute("system_reset", timeout=MONITOR_TIMEOUT)
+        await self.monitor.execute("system_reset")
         # QEMU answers before it resets, and the agent of the old boot would answer on.
-        await self.monitor.wait_for_event(["RESET"], deadline=Deadline(MONITOR_TIMEOUT), since=mark)
+        await self.monitor.wait_for_event(
+            ["RESET"], deadline=Deadline(self.monitor.answer_seconds), since=mark
+        )
         if self._agent is not None:
             self._agent.reset()
 
@@ -236,7 +225,7 @@ class QemuInstance:
         return self._functions(await self._query_pci())
 
     async def _query_pci(self) -> Any:
-        return await self.monitor.execute("query-pci", timeout=MONITOR_TIMEOUT)
+        return await self.monitor.execute("query-pci")
 
     def _functions(self, view: Any) -> tuple[PciFunction, ...]:
         hosts = {
@@ -270,9 +259,7 @@ class QemuInstance:
         """
         path = f"{self.placement.directory}/screen.png"
         try:
-            await self.monitor.execute(
-                "screendump", {"filename": path, "format": "png"}, timeout=MONITOR_TIMEOUT
-            )
+            await self.monitor.execute("screendump", {"filename": path, "format": "png"})
         except MonitorError as error:
             raise VmStateError(
                 f"VM '{self.spec.name}' has no picture of its display: {error.summary} "
@@ -287,7 +274,7 @@ class QemuInstance:
         """Learn which port QEMU bound for the guest's SSH server."""
         if self.spec.control_nic is None:
             return
-        text = await self.monitor.human("info usernet", timeout=MONITOR_TIMEOUT)
+        text = await self.monitor.human("info usernet")
         if match := FORWARD.search(text):
             self.forward = (match[1], int(match[2]))
 
@@ -301,7 +288,9 @@ class QemuInstance:
         They are the command line as it was started, the same for pasting into a shell,
         QEMU's stderr, the serial log and the QMP transcript.
         """
-        return await collect(self.host, self.placement, self.argv, self._by_hand, self.monitor)
+        return await collect(
+            self.host, self.placement, self.argv, self._start.by_hand, self.monitor
+        )
 
     async def keep(self) -> None:
         """Let QEMU outlive the runner; its directory is removed when it ends."""
@@ -314,7 +303,7 @@ class QemuInstance:
             await self._agent.close()
         for taken in self.plugged.values():
             await taken.give_back()
-        await self._resources.give_back()
+        await self._start.resources.give_back()
 
 
 async def read_tails(host: Host, placement: Placement) -> tuple[str, str]:

@@ -17,20 +17,19 @@ from DtsVirtLibrary.errors import (
     StartError,
     StartTimeout,
 )
-from DtsVirtLibrary.host.protocol import Host, HostProcess, Spawn
+from DtsVirtLibrary.host.protocol import HostProcess, Spawn
 from DtsVirtLibrary.loop import Deadline
 from DtsVirtLibrary.qemu.agent import Agent
-from DtsVirtLibrary.qemu.cmdline import CommandLine
 from DtsVirtLibrary.qemu.instance import QemuInstance, collect, read_tails
 from DtsVirtLibrary.qemu.monitor import Monitor
 from DtsVirtLibrary.qemu.pinning import pin
-from DtsVirtLibrary.qemu.placement import Placement
+from DtsVirtLibrary.qemu.prepared import PreparedStart
 from DtsVirtLibrary.qemu.refused_starts import explained
-from DtsVirtLibrary.qemu.resources import StartResources
 from DtsVirtLibrary.spec import VhostUserBackend, VmSpec
 from DtsVirtLibrary.timeline import Timeline
 
 Keep = Callable[[Mapping[str, bytes]], Awaitable[None]]
+BeforeCpus = Callable[[QemuInstance], Awaitable[None]]
 
 MONITOR_DESCRIPTOR = 10
 AGENT_DESCRIPTOR = 11
@@ -56,95 +55,91 @@ class _Channels:
 
 
 async def launch(
-    spec: VmSpec,
-    host: Host,
-    placement: Placement,
-    line: CommandLine,
-    accelerator: str,
-    resources: StartResources,
-    by_hand: str,
+    start: PreparedStart,
     deadline: Deadline,
     timeline: Timeline,
     keep: Keep,
-    before_cpus: Callable[[QemuInstance], Awaitable[None]] | None = None,
+    before_cpus: BeforeCpus | None = None,
 ) -> QemuInstance:
     """Start QEMU, connect to it and let its CPUs run.
 
-    :param by_hand: shell text that starts the same by hand, for the artifacts.
     :param keep: takes the files of a start that failed, also of one that was interrupted.
     :param before_cpus: what to do with the instance before its CPUs run.
     :raises StartError: QEMU ended; the text has its exit code and stderr.
     :raises HostError: QEMU ended for want of a port, an image or a back end.
     :raises StartTimeout: QEMU did not answer in time; the text says what it may wait for.
     """
-    channels = _Channels(with_agent=spec.guest_agent)
-    monitor = Monitor(spec.name)
+    channels = _Channels(with_agent=start.spec.guest_agent)
+    monitor = Monitor(start.spec.name, start.monitor_seconds)
     process: HostProcess | None = None
     # Building a guest or probing a binary takes long once, and is not the VM's fault.
     deadline.restart()
     timeline.restart()
     try:
-        process = await host.spawn(
-            Spawn(
-                argv=line.argv,
-                stdout=placement.stderr,
-                stderr=placement.stderr,
-                sockets=channels.inherited,
-                remove=placement.storage,
-            )
-        )
+        process = await _spawn(start, channels)
         timeline.reached("process started")
-        try:
-            await _connect(spec, process, monitor, channels.monitor, deadline)
-        except MonitorClosed as error:
-            stderr, _ = await read_tails(host, placement)
-            found = explained(spec.name, stderr)
-            raise found or _ended(spec) from error
+        await _connect(start, process, monitor, channels.monitor, deadline)
         timeline.reached("QMP answered")
-        agent = Agent(spec.name, channels.agent) if channels.agent else None
-        instance = QemuInstance(
-            spec, host, process, placement, line, accelerator, monitor, agent, resources, by_hand
-        )
-        await instance.find_forward()
-        instance.notes += await pin(host, monitor, spec)
-        if before_cpus is not None:
-            await before_cpus(instance)
-            timeline.reached("state restored")
-        if spec.incoming is None:
-            await instance.resume()
-            timeline.reached("CPUs started")
+        agent = Agent(start.spec.name, channels.agent) if channels.agent else None
+        instance = QemuInstance(start, process, monitor, agent)
+        await _let_run(instance, timeline, before_cpus)
         return instance
     except BaseException as error:
         await _abandon(process, monitor, channels)
         if isinstance(error, DtsVirtError):
-            await _explain(error, spec, host, placement, line, process)
+            await _explain(error, start, process)
         with suppress(HostError):
-            await keep(await collect(host, placement, line.argv, by_hand, monitor))
+            argv = start.line.argv
+            await keep(await collect(start.host, start.placement, argv, start.by_hand, monitor))
         raise
 
 
+async def _spawn(start: PreparedStart, channels: _Channels) -> HostProcess:
+    return await start.host.spawn(
+        Spawn(
+            argv=start.line.argv,
+            stdout=start.placement.stderr,
+            stderr=start.placement.stderr,
+            sockets=channels.inherited,
+            remove=start.placement.storage,
+        )
+    )
+
+
+async def _let_run(
+    instance: QemuInstance, timeline: Timeline, before_cpus: BeforeCpus | None
+) -> None:
+    await instance.find_forward()
+    instance.notes += await pin(instance.host, instance.monitor, instance.spec)
+    if before_cpus is not None:
+        await before_cpus(instance)
+        timeline.reached("state restored")
+    if instance.spec.incoming is None:
+        await instance.resume()
+        timeline.reached("CPUs started")
+
+
 async def _connect(
-    spec: VmSpec,
+    start: PreparedStart,
     process: HostProcess,
     monitor: Monitor,
     channel: socket.socket,
     deadline: Deadline,
 ) -> None:
     """Return when QEMU has answered ``qmp_capabilities``; it greets even when it then fails."""
+    vm = start.spec.name
     try:
         await monitor.connect(channel, deadline)
-    except MonitorClosed:
-        await asyncio.wait_for(process.wait(), END_SECONDS)
-        raise
+    except MonitorClosed as error:
+        await asyncio.wait({asyncio.ensure_future(process.wait())}, timeout=END_SECONDS)
+        stderr, _ = await read_tails(start.host, start.placement)
+        refused = explained(vm, stderr)
+        raise refused or StartError(f"VM '{vm}': QEMU ended while it started.") from error
     except MonitorTimeout as error:
         raise StartTimeout(
-            f"VM '{spec.name}': QEMU did not answer within {deadline.elapsed:.1f} s."
-            f"{_waits_for(spec)}"
+            f"VM '{vm}': QEMU did not answer within {deadline.elapsed:.1f} s."
+            f"{_waits_for(start.spec)}"
         ) from error
-
-
-def _ended(spec: VmSpec) -> StartError:
-    return StartError(f"VM '{spec.name}': QEMU ended while it started.")
 
 
 def _waits_for(spec: VmSpec) -> str:
@@ -167,22 +162,15 @@ async def _abandon(process: HostProcess | None, monitor: Monitor, channels: _Cha
     channels.close()
 
 
-async def _explain(
-    error: DtsVirtError,
-    spec: VmSpec,
-    host: Host,
-    placement: Placement,
-    line: CommandLine,
-    process: HostProcess | None,
-) -> None:
+async def _explain(error: DtsVirtError, start: PreparedStart, process: HostProcess | None) -> None:
     """Add what QEMU left to the error, while its directory is still there."""
-    stderr, serial = await read_tails(host, placement)
+    stderr, serial = await read_tails(start.host, start.placement)
     ended_by_itself = isinstance(error.__cause__, MonitorClosed)
     error.evidence = replace(
         error.evidence,
-        vm=spec.name,
+        vm=start.spec.name,
         action="Start VM",
-        argv=tuple(line.argv),
+        argv=tuple(start.line.argv),
         exit_code=process.exit_code if process and ended_by_itself else None,
         stderr_tail=stderr,
         serial_tail=serial,

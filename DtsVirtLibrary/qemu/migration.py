@@ -19,7 +19,6 @@ from DtsVirtLibrary.results import MonitorEvent
 CAPABILITIES = ("events", "x-ignore-shared")
 SOCKET_NAME = "device-state"
 CHUNK = 1 << 20
-COMMAND_SECONDS = 10.0
 MIGRATION_SECONDS = 60.0
 
 
@@ -34,7 +33,7 @@ async def save_state(monitor: Monitor) -> bytes:
     ours, theirs = socket.socketpair()
     with ours:
         with theirs:
-            await monitor.pass_socket(SOCKET_NAME, theirs, timeout=COMMAND_SECONDS)
+            await monitor.pass_socket(SOCKET_NAME, theirs)
         reading = asyncio.ensure_future(_read_all(ours))
         try:
             mark = monitor.mark()
@@ -55,7 +54,7 @@ async def load_state(monitor: Monitor, state: bytes) -> None:
     with ours:
         ours.setblocking(False)
         with theirs:
-            await monitor.pass_socket(SOCKET_NAME, theirs, timeout=COMMAND_SECONDS)
+            await monitor.pass_socket(SOCKET_NAME, theirs)
         mark = monitor.mark()
         await _start(monitor, "migrate-incoming")
         writing = asyncio.ensure_future(_write_all(ours, state))
@@ -75,12 +74,12 @@ async def _set_capabilities(monitor: Monitor) -> None:
 
 async def _set_capability(monitor: Monitor, name: str, *, state: bool) -> None:
     arguments = {"capabilities": [{"capability": name, "state": state}]}
-    await monitor.execute("migrate-set-capabilities", arguments, timeout=COMMAND_SECONDS)
+    await monitor.execute("migrate-set-capabilities", arguments)
 
 
 async def _start(monitor: Monitor, command: str) -> None:
     arguments = {"uri": f"fd:{SOCKET_NAME}"}
-    await monitor.execute(command, arguments, timeout=COMMAND_SECONDS)
+    await monitor.execute(command, arguments)
 
 
 async def _completed(monitor: Monitor, mark: float) -> None:
@@ -89,7 +88,7 @@ async def _completed(monitor: Monitor, mark: float) -> None:
     )
     if event.data["status"] == "completed":
         return
-    found: Mapping[str, Any] = await monitor.execute("query-migrate", timeout=COMMAND_SECONDS)
+    found: Mapping[str, Any] = await monitor.execute("query-migrate")
     reason = found.get("error-desc", f"it is {event.data['status']}")
     raise MonitorError(f"VM '{monitor.vm}': the state of its devices was not carried: {reason}")
 

@@ -59,10 +59,12 @@ class Monitor:
     """The monitor of one VM; times of events count from its creation.
 
     :param vm: name of the VM, for messages.
+    :ivar answer_seconds: how long an answer may take where a command says nothing else.
     """
 
-    def __init__(self, vm: str) -> None:
+    def __init__(self, vm: str, answer_seconds: float = COMMAND_SECONDS) -> None:
         self.vm = vm
+        self.answer_seconds = answer_seconds
         self._events = EventLog(time.monotonic())
         self._transcript = Transcript()
         self._client = _Client(self._events, self._transcript)
@@ -109,7 +111,7 @@ class Monitor:
         command: str,
         arguments: Mapping[str, Any] | None = None,
         *,
-        timeout: float = COMMAND_SECONDS,
+        timeout: float | None = None,
     ) -> Any:
         """Run a QMP command and return what it returns.
 
@@ -117,6 +119,7 @@ class Monitor:
         :raises MonitorTimeout: no answer within `timeout` seconds; the outcome is unknown.
         :raises MonitorClosed: the connection has ended, or ended before the answer.
         """
+        timeout = self.answer_seconds if timeout is None else timeout
         self._check_request(command, arguments)
         if self.closed:
             raise self._gone(f"{command} was not sent, the monitor's connection is closed")
@@ -149,7 +152,7 @@ class Monitor:
                 self._evidence(command, arguments),
             ) from error
 
-    async def human(self, line: str, *, timeout: float = COMMAND_SECONDS) -> str:
+    async def human(self, line: str, *, timeout: float | None = None) -> str:
         """Run a line of the human monitor and return its text, in which errors are too.
 
         :raises MonitorError: as :meth:`execute` does.
@@ -157,7 +160,7 @@ class Monitor:
         arguments = {"command-line": line}
         return str(await self.execute("human-monitor-command", arguments, timeout=timeout))
 
-    async def pass_socket(self, name: str, sock: socket.socket, *, timeout: float) -> None:
+    async def pass_socket(self, name: str, sock: socket.socket) -> None:
         """Hand QEMU a socket that its ``fd:`` addresses know as `name`; ours stays open.
 
         :raises MonitorError: as :meth:`execute` does.
@@ -165,7 +168,7 @@ class Monitor:
         if self.closed:
             raise self._gone("getfd was not sent, the monitor's connection is closed")
         self._client.send_fd_scm(sock.fileno())
-        await self.execute("getfd", {"fdname": name}, timeout=timeout)
+        await self.execute("getfd", {"fdname": name})
 
     def mark(self) -> float:
         """Return now, for `since` of :meth:`wait_for_event`."""

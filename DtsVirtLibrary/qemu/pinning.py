@@ -10,7 +10,6 @@ from DtsVirtLibrary.host.protocol import Host
 from DtsVirtLibrary.qemu.monitor import Monitor
 from DtsVirtLibrary.spec import Cpu, VmSpec
 
-MONITOR_TIMEOUT = 10.0
 ONLINE = "/sys/devices/system/cpu/online"
 
 
@@ -42,7 +41,7 @@ async def pin(host: Host, monitor: Monitor, spec: VmSpec) -> list[str]:
     if not spec.cpu.pins:
         return []
     await require_cpus(host, spec)
-    vcpus = await monitor.execute("query-cpus-fast", timeout=MONITOR_TIMEOUT)
+    vcpus = await monitor.execute("query-cpus-fast")
     threads: dict[int, set[int]] = defaultdict(set)
     for vcpu in vcpus:
         threads[vcpu["thread-id"]].update(pins_of(vcpu["cpu-index"], spec.cpu))

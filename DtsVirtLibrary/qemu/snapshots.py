@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from DtsVirtLibrary.qemu.instance import QemuInstance
 
 NODE = "snapshots"
-COMMAND_SECONDS = 10.0
 CREATE_SECONDS = 60.0
 
 
@@ -105,7 +104,7 @@ class Snapshots:
 
     async def _make_node(self) -> None:
         instance = self._instance
-        nodes = await instance.execute("query-named-block-nodes", None, timeout=COMMAND_SECONDS)
+        nodes = await instance.monitor.execute("query-named-block-nodes")
         if any(node["node-name"] == NODE for node in nodes):
             return
         program = await instance.host.which("qemu-img")
@@ -121,7 +120,7 @@ class Snapshots:
         file = {"driver": "file", "node-name": f"{NODE}-file", "filename": path}
         upper = {"driver": "qcow2", "node-name": NODE, "file": f"{NODE}-file"}
         for node in (file, upper):
-            await instance.execute("blockdev-add", node, timeout=COMMAND_SECONDS)
+            await instance.monitor.execute("blockdev-add", node)
 
     async def _job(
         self, command: str, name: str, where: Mapping[str, object], deadline: Deadline
@@ -135,13 +134,13 @@ class Snapshots:
 
         mark = monitor.mark()
         arguments = {"job-id": job, "tag": name, **where}
-        await monitor.execute(command, arguments, timeout=COMMAND_SECONDS)
+        await monitor.execute(command, arguments)
         await monitor.wait_for_event(
             ["JOB_STATUS_CHANGE"], deadline=deadline, match=concluded, since=mark
         )
-        jobs = await monitor.execute("query-jobs", timeout=COMMAND_SECONDS)
+        jobs = await monitor.execute("query-jobs")
         error = next((item.get("error") for item in jobs if item["id"] == job), None)
-        await monitor.execute("job-dismiss", {"id": job}, timeout=COMMAND_SECONDS)
+        await monitor.execute("job-dismiss", {"id": job})
         if error is not None:
             raise MonitorError(
                 f"VM '{self._instance.spec.name}': {command} of '{name}' failed: {error}"

@@ -22,7 +22,6 @@ from DtsVirtLibrary.qemu.hotplug_facts import peripherals
 if TYPE_CHECKING:
     from DtsVirtLibrary.qemu.instance import QemuInstance
 
-MONITOR_TIMEOUT = 10.0
 UNPLUG_EVENTS = ("DEVICE_DELETED", "DEVICE_UNPLUG_GUEST_ERROR")
 
 
@@ -60,7 +59,7 @@ async def delete_device(instance: QemuInstance, device_id: str, deadline: Deadli
     vm, monitor = instance.spec.name, instance.monitor
     mark = monitor.mark()
     try:
-        await monitor.execute("device_del", {"id": device_id}, timeout=MONITOR_TIMEOUT)
+        await monitor.execute("device_del", {"id": device_id})
     except MonitorCommandError as error:
         # An earlier try that the guest has not answered yet: go on waiting for it.
         if "already in the process of unplug" not in error.summary:

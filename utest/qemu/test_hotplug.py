@@ -115,7 +115,9 @@ class ResetAfterUnplug:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._monitor, name)
 
-    async def execute(self, command: str, arguments: Any = None, *, timeout: float) -> Any:
+    async def execute(
+        self, command: str, arguments: Any = None, *, timeout: float | None = None
+    ) -> Any:
         reply = await self._monitor.execute(command, arguments, timeout=timeout)
         if command == "device_del":
             await self._monitor.execute("system_reset", timeout=timeout)
@@ -310,20 +312,19 @@ async def test_vhost_user_without_back_end(
         peer.close()
 
 
-async def test_vhost_user_back_end_that_is_silent(
-    start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(hotplug, "MONITOR_TIMEOUT", 0.5)
+async def test_vhost_user_back_end_that_is_silent(start: Start, tmp_path: Path) -> None:
     peer = VhostUserPeer(tmp_path / "a.sock")
     peer.listen()
     try:
         instance = await start(vm(devices=(vhost_user(tmp_path / "a.sock", 1),)))
+        instance.monitor.answer_seconds = 0.5
         with socket.socket(socket.AF_UNIX) as silent:
             silent.bind(bytes(tmp_path / "silent.sock"))
             silent.listen(1)
             with pytest.raises(BackendError, match=r"took the connection but did not answer"):
                 await hotplug.plug(instance, vhost_user(tmp_path / "silent.sock", 2))
         # The back end is gone, so QEMU hears again.
+        instance.monitor.answer_seconds = SECONDS
         assert await instance.status() == "running"
         assert "plug0-net" not in (await everything(instance))["networks"]
     finally:

@@ -26,7 +26,9 @@ class Threads:
     def __init__(self, threads: Sequence[int]) -> None:
         self._threads = threads
 
-    async def execute(self, command: str, arguments: Any = None, *, timeout: float) -> Any:
+    async def execute(
+        self, command: str, arguments: Any = None, *, timeout: float | None = None
+    ) -> Any:
         assert command == "query-cpus-fast"
         return [
             {"cpu-index": index, "thread-id": thread} for index, thread in enumerate(self._threads)

@@ -46,6 +46,7 @@ _DEBIAN = DiskRecipe(
             "etc/fstab": AddedFile("fstab"),
             "etc/initramfs-tools/conf.d/dtsvirt": AddedFile("initramfs.conf"),
             "etc/initramfs-tools/hooks/dtsvirt": AddedFile("initramfs-modules.sh", 0o755),
+            "etc/modprobe.d/dtsvirt.conf": AddedFile("modprobe.conf"),
             "etc/ssh/sshd_config.d/dtsvirt.conf": AddedFile("sshd.conf"),
             "etc/systemd/journald.conf.d/dtsvirt.conf": AddedFile("journald.conf"),
             "etc/systemd/network/10-host_connect.network": AddedFile("host_connect.network"),

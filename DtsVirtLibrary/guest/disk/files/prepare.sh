@@ -15,7 +15,8 @@ systemctl mask --quiet \
     systemd-journal-flush.service systemd-random-seed.service systemd-update-utmp.service \
     systemd-update-utmp-runlevel.service systemd-timesyncd.service e2scrub_reap.service \
     apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_all.timer fstrim.timer \
-    sys-kernel-debug.mount sys-kernel-tracing.mount proc-sys-fs-binfmt_misc.automount
+    sys-kernel-debug.mount sys-kernel-tracing.mount proc-sys-fs-binfmt_misc.automount \
+    systemd-machine-id-commit.service systemd-rfkill.socket systemd-quotacheck.service
 
 rm -f /etc/ssh/ssh_host_rsa_key* /etc/ssh/ssh_host_ecdsa_key*
 [ -e /etc/ssh/ssh_host_ed25519_key ]

@@ -1,0 +1,30 @@
+"""A start for which everything is ready but the process."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from DtsVirtLibrary.host.protocol import Host
+from DtsVirtLibrary.qemu.cmdline import CommandLine
+from DtsVirtLibrary.qemu.placement import Placement
+from DtsVirtLibrary.qemu.resources import StartResources
+from DtsVirtLibrary.spec import VmSpec
+
+
+@dataclass(frozen=True)
+class PreparedStart:
+    """What a start was prepared with.
+
+    :ivar accelerator: ``kvm`` or ``tcg``.
+    :ivar by_hand: shell text that starts the same by hand, for the artifacts.
+    :ivar monitor_seconds: how long one answer of the monitor may take.
+    """
+
+    spec: VmSpec
+    host: Host
+    placement: Placement
+    line: CommandLine
+    accelerator: str
+    resources: StartResources
+    by_hand: str
+    monitor_seconds: float
