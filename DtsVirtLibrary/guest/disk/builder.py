@@ -12,9 +12,9 @@ from DtsVirtLibrary.guest.disk.bootstrap import check_rights, install
 from DtsVirtLibrary.guest.disk.partition import PARTITION_START, first_sectors
 from DtsVirtLibrary.guest.disk.recipe import DISK_RECIPES, DiskRecipe, recipe_digest
 from DtsVirtLibrary.guest.image.cache import Build, GuestCache, Manifest
-from DtsVirtLibrary.guest.image.lock import host_lock
 from DtsVirtLibrary.guest.image.packages import Progress, megabytes
 from DtsVirtLibrary.guest.image.recipe import short_digest
+from DtsVirtLibrary.host.lock import host_lock
 from DtsVirtLibrary.host.protocol import Host
 
 IMAGE = "disk.qcow2"
