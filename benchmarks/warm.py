@@ -67,10 +67,10 @@ def main() -> int:
         version, samples, facts = asyncio.run(measure(arguments, Path(directory)))
     text, reached = table(samples, facts, version)
     print(text)
-    RESULTS.mkdir(exist_ok=True)
+    RESULTS.mkdir(parents=True, exist_ok=True)
     stem = RESULTS / f"warm-qemu-{version.rpartition('.')[0]}"
-    stem.with_suffix(".md").write_text(text)
-    stem.with_suffix(".svg").write_text(chart(samples, version))
+    Path(f"{stem}.md").write_text(text)
+    Path(f"{stem}.svg").write_text(chart(samples, version))
     return 0 if reached else 1
 
 
