@@ -2,7 +2,9 @@
 
 QEMU's user network accepts a connection before the guest listens, and then repeats the
 guest's SYN with growing pauses: one patient connection sees the banner up to 4 s late.
-Short tries, repeated, see it at once.
+Short tries, repeated, see it at once. A guest that is slow may take longer than that to start
+a server for one connection, and short tries alone would keep it busy for ever: each silent
+try is followed by a more patient one.
 """
 
 from __future__ import annotations
@@ -14,6 +16,9 @@ from DtsVirtLibrary.loop import Deadline
 from DtsVirtLibrary.printable import printable
 
 TRY_SECONDS = 0.25
+LONGEST_TRY = 15.0
+GROWTH = 1.25
+SILENT = "was accepted by QEMU, but the guest did not answer"
 PAUSE_SECONDS = 0.02
 BANNER_LIMIT = 1024
 
@@ -23,8 +28,9 @@ async def wait_for_banner(vm: str, host: str, port: int, *, deadline: Deadline) 
 
     :raises SshTimeout: none came in time; the text says how far the last try came.
     """
+    patience = TRY_SECONDS
     while True:
-        found, banner = await _try(host, port)
+        found, banner = await _try(host, port, max(TRY_SECONDS, deadline.at_most(patience)))
         if banner is not None:
             return banner
         if deadline.expired:
@@ -34,21 +40,23 @@ async def wait_for_banner(vm: str, host: str, port: int, *, deadline: Deadline) 
                 "firewall off?",
                 Evidence(vm=vm, stage="waiting for the SSH banner", waited=deadline.elapsed),
             )
+        if found == SILENT:
+            patience = min(patience * GROWTH, LONGEST_TRY)
         await asyncio.sleep(PAUSE_SECONDS)
 
 
-async def _try(host: str, port: int) -> tuple[str, str | None]:
+async def _try(host: str, port: int, seconds: float) -> tuple[str, str | None]:
     """Connect once and return what happened, and the banner if one came."""
     try:
         reader, writer = await asyncio.wait_for(
-            asyncio.open_connection(host, port, limit=BANNER_LIMIT), TRY_SECONDS
+            asyncio.open_connection(host, port, limit=BANNER_LIMIT), seconds
         )
     except (OSError, asyncio.TimeoutError) as error:
         return f"could not connect ({error or 'timed out'})", None
     try:
-        line = await asyncio.wait_for(reader.readline(), TRY_SECONDS)
+        line = await asyncio.wait_for(reader.readline(), seconds)
     except asyncio.TimeoutError:
-        return "was accepted by QEMU, but the guest did not answer", None
+        return SILENT, None
     except (OSError, ValueError) as error:
         return f"was accepted, then failed ({error})", None
     finally:
