@@ -22,7 +22,7 @@ check:  ## the fast part of the tests: lint, types, unit tests without QEMU
 	@scripts/setup test
 	@$(PYTHON_BIN) scripts/run_tests.py lint utest-fast
 
-docs:  ## write docs/DtsVirtLibrary.html, the keyword documentation
+docs:  ## write docs/DtsVirtLibrary*.html, the keyword documentation
 	@scripts/setup demo
 	@$(PYTHON_BIN) scripts/keyword_docs.py
 

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Write docs/DtsVirtLibrary.html, the documentation of the keywords, by Libdoc.
+"""Write the documentation of the keywords, a page in docs/ for each library, by Libdoc.
 
 usage: scripts/keyword_docs.py [--check]
 
 The same library gives the same bytes: neither the time nor paths of this machine are in
-the page. With --check nothing is written, and the exit code is 1 if the page is not what
-the library would give now.
+its page. With --check nothing is written, and the exit code is 1 if a page is not what
+its library would give now.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ from pathlib import Path
 
 from robot.libdocpkg import LibraryDocumentation
 
-PAGE = Path(__file__).resolve().parent.parent / "docs/DtsVirtLibrary.html"
+DOCS = Path(__file__).resolve().parent.parent / "docs"
+LIBRARIES = ("DtsVirtLibrary", "DtsVirtLibrary.traffic")
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -26,25 +27,27 @@ def main(arguments: Sequence[str]) -> int:
     if list(arguments) not in ([], ["--check"]):
         print("usage: scripts/keyword_docs.py [--check]", file=sys.stderr)
         return 2
-    page = page_now()
+    pages = {DOCS / f"{name}.html": page_now(name) for name in LIBRARIES}
     if not arguments:
-        PAGE.write_bytes(page)
-        print(PAGE)
-    elif not PAGE.exists() or PAGE.read_bytes() != page:
-        print(f"{PAGE} is not what the library says now: run `make docs` and commit the page.")
-        return 1
-    return 0
+        for path, page in pages.items():
+            path.write_bytes(page)
+            print(path)
+        return 0
+    old = [path for path, page in pages.items() if not path.exists() or path.read_bytes() != page]
+    for path in old:
+        print(f"{path} is not what the library says now: run `make docs` and commit the page.")
+    return 1 if old else 0
 
 
-def page_now() -> bytes:
-    """Return the page that the library gives now."""
+def page_now(name: str) -> bytes:
+    """Return the page that the library of this name gives now."""
     os.environ["SOURCE_DATE_EPOCH"] = "0"  # Libdoc's time of generation
-    library = LibraryDocumentation("DtsVirtLibrary")
+    library = LibraryDocumentation(name)
     library.source = library.lineno = None
     for keyword in [*library.inits, *library.keywords]:
         keyword.source = keyword.lineno = None
     with tempfile.TemporaryDirectory() as directory:
-        path = Path(directory, PAGE.name)
+        path = Path(directory, f"{name}.html")
         library.save(str(path), "HTML")
         return path.read_bytes()
 
