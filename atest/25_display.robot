@@ -1,7 +1,7 @@
 *** Settings ***
 Documentation       VNC displays and their pictures, and what else can be asked of a VM.
 
-Resource            resources/common.resource
+Resource            resources/guest.resource
 Library             resources/Pictures.py
 
 Suite Setup         Start VM With Display
@@ -82,10 +82,3 @@ Start VM With Display
     [Documentation]    The number is QEMU's choice.
     Create VM    vm0    vnc=auto=yes
     Start VM    vm0    wait_for=agent
-
-Get Free Display Number
-    [Documentation]    Returns one whose port was free a moment ago, far from those of people.
-    ${number} =    Evaluate
-    ...    next(n for n in range(4000, 5000) if socket.socket().connect_ex(('127.0.0.1', 5900 + n)))
-    ...    modules=socket
-    RETURN    ${number}
