@@ -14,6 +14,7 @@ COMPONENT = "main"
 # What the machine's apt is told about its way to the mirror holds for the new system's too.
 TRANSPORT_OPTIONS = ("Acquire::http::", "Acquire::https::", "Acquire::ftp::", "Acquire::Check-")
 TARGET_FIELDS = ("REPO_URI", "RELEASE", "COMPONENT", "ORIGIN")
+NO_RELEASE_INFO = "--option=APT::Get::IndexTargets::ReleaseInfo=false"
 UNKNOWN_ORIGIN = "$(ORIGIN)"
 
 
@@ -43,12 +44,8 @@ async def machine_sources(host: Host) -> AptSources:
                 f" {program}. Build it on a Debian machine and copy the image."
             )
     codename = parse_codename(await host.read_text(OS_RELEASE))
-    wanted = "|".join(f"$({name})" for name in TARGET_FIELDS)
-    listed = await host.run(
-        ["apt-get", "indextargets", "--format", wanted, "Created-By: Packages"],
-        timeout=QUERY_TIMEOUT,
-    )
-    lines = parse_targets(listed.stdout, codename)
+    # The second answer is for machines that have no package lists: it knows no origins.
+    lines = await _targets(host, codename) or await _targets(host, codename, NO_RELEASE_INFO)
     if not lines:
         raise HostError(
             f"apt on {host.name} has no source of Debian's {codename}, from which the guest on"
@@ -56,6 +53,15 @@ async def machine_sources(host: Host) -> AptSources:
         )
     settings = await host.run(["apt-config", "dump"], timeout=QUERY_TIMEOUT)
     return AptSources(codename, lines, transport_options(settings.stdout))
+
+
+async def _targets(host: Host, codename: str, *options: str) -> tuple[str, ...]:
+    wanted = "|".join(f"$({name})" for name in TARGET_FIELDS)
+    listed = await host.run(
+        ["apt-get", *options, "indextargets", "--format", wanted, "Created-By: Packages"],
+        timeout=QUERY_TIMEOUT,
+    )
+    return parse_targets(listed.stdout, codename)
 
 
 async def proxies(host: Host) -> dict[str, str]:
