@@ -146,3 +146,12 @@ async def test_hugepages_of_keywords_unwind(real: HostResources) -> None:
     await real.release_hugepages()
     assert await total() == before
     await real.give_back_all()
+
+
+async def test_private_directory_is_removed_at_the_end(real: HostResources) -> None:
+    path = Path(await real.create_directory("ovs"))
+    assert path.is_dir()
+    assert path.stat().st_mode & 0o777 == 0o700
+    (path / "socket").touch()
+    await real.give_back_all()
+    assert not path.exists()

@@ -1,5 +1,6 @@
 *** Settings ***
-Documentation       A run with a switch, a tester and a VM is killed, and nothing of it is left.
+Documentation       Suites with a switch, a tester and VMs on bad days: a run that is killed leaves
+...                 nothing, and one that cannot be is skipped.
 
 Resource            resources/common.resource
 Resource            ../resources/openvswitch.resource
@@ -16,6 +17,16 @@ A Killed Run Leaves No Switch
     ...    no hugepage. Then the same can be had again.
     Kill A Run And Look After It
     Kill A Run And Look After It
+
+A Suite That Cannot Run Is Skipped And Says Why
+    [Documentation]    Neither failed nor passed, with the remedy.
+    ${run} =    Run Inner Suite    ../../suites/vxlan_sample.robot
+    ...    --variable    OVS_PROGRAM:/no/such/program
+    Should Not Be Empty    ${run.tests}
+    FOR    ${test}    IN    @{run.tests.values()}
+        Should Be Equal    ${test.status}    SKIP
+        Should Contain    ${test.message}    apt-get install --no-install-recommends openvswitch-switch-dpdk
+    END
 
 
 *** Keywords ***
