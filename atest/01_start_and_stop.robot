@@ -148,7 +148,7 @@ Guest Should Power Off By Itself
     [Documentation]    A keyword that needs the VM then says who ended it.
     [Arguments]    ${name}
     Execute In Guest    ${name}    (sleep 0.2; poweroff) >/dev/null 2>&1 &
-    Wait Until VM Stops    ${name}    timeout=30 s
+    Wait Until VM Stops    ${name}    timeout=${PATIENCE}
     ${status} =    Get VM Status    ${name}
     Should Be Equal    ${status}    stopped
     Run Keyword And Expect Error

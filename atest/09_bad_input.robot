@@ -150,7 +150,7 @@ A Guest That Never Answers
     Create VM With A Guest That Never Answers    vm0
     ${error} =    Run Keyword And Expect Error
     ...    VM 'vm0': the guest agent did not answer within *
-    ...    Start VM    vm0    timeout=3 s
+    ...    Start VM    vm0    timeout=5 s
     Should Contain    ${error}    This guest has nothing more to say.
     Should Contain    ${error}    Stages reached: process started
     ${vm} =    Get VM    vm0

@@ -53,7 +53,7 @@ A Termination Ends A Start
 Robot Framework's Timeout Ends A Start
     [Documentation]    And the next test can use the VM's name and artifacts.
     ${run} =    Run Inner Suite    timeout_start.robot
-    Inner Test Should Have Failed    ${run}    Time Out    Test timeout 3 seconds exceeded.
+    Inner Test Should Have Failed    ${run}    Time Out    Test timeout 5 seconds exceeded.
     Inner Test Should Have Passed    ${run}    Look After It
     Nothing Should Be Left Of    ${run}
 

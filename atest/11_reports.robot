@@ -40,7 +40,7 @@ A Failed Start Shows What Was Last Seen
     Should Not Contain    ${message}    Message content over the limit has been removed
     Should Match Regexp
     ...    ${message}
-    ...    ^VM 'bad': the guest agent did not answer within [3-9]\\.\\d s\\. .*\\n
+    ...    ^VM 'bad': the guest agent did not answer within [5-9]\\.\\d s\\. .*\\n
 
 The Files Tell The Same
     [Documentation]    For those who have no browser at hand.

@@ -51,7 +51,8 @@ def measure_floor(argv: Sequence[str]) -> FloorTimes:
 
 
 def _spawn(argv: Sequence[str], sockets: dict[int, socket.socket]) -> subprocess.Popen[bytes]:
-    # The shell puts the sockets where the command line wants them; it execs QEMU.
+    # The shell puts the sockets where the command line wants them; it execs QEMU. The
+    # library's QEMU has a session of its own too, which the kernel's scheduler looks at.
     moves = " ".join(f"{number}<&{sock.fileno()}" for number, sock in sockets.items())
     process = subprocess.Popen(
         ["bash", "-c", f'exec "$@" {moves}', "bash", *argv],
@@ -59,6 +60,7 @@ def _spawn(argv: Sequence[str], sockets: dict[int, socket.socket]) -> subprocess
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         pass_fds=[sock.fileno() for sock in sockets.values()],
+        start_new_session=True,
     )
     for sock in sockets.values():
         sock.close()

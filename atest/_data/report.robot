@@ -13,4 +13,4 @@ Succeed
 Fail
     [Documentation]    The guest never answers.
     Create VM With A Guest That Never Answers    bad
-    Start VM    bad    timeout=3 s
+    Start VM    bad    timeout=5 s

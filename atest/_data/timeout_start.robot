@@ -9,7 +9,7 @@ Suite Setup         Create VM With A Guest That Never Answers    deaf
 *** Test Cases ***
 Time Out
     [Documentation]    The start is interrupted.
-    [Timeout]    3 s
+    [Timeout]    5 s
     Start VM    deaf    timeout=10 min
 
 Look After It
