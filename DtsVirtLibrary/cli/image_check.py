@@ -27,7 +27,7 @@ from DtsVirtLibrary.vm.readiness import wait_for_address
 
 ACTION = "dtsvirt guest check"
 CONTROL_NAME = "host_connect"
-COMMAND_SECONDS = 60.0
+COMMAND_SECONDS = 120.0
 MEBIBYTES = 1024
 
 AGENT_REMEDY = (

@@ -40,7 +40,8 @@ def first_sectors(boot: bytes, core: bytes, partition_size: int, disk_id: int) -
         partition_size // SECTOR,
     )
     sector = bytearray(SECTOR)
-    sector[:CODE_SIZE] = boot[:CODE_SIZE]
+    code = boot[:CODE_SIZE]
+    sector[: len(code)] = code
     struct.pack_into("<I", sector, CODE_SIZE, disk_id)
     sector[TABLE : TABLE + len(entry)] = entry
     sector[-len(SIGNATURE) :] = SIGNATURE
