@@ -20,7 +20,7 @@ from DtsVirtLibrary.qemu.names import AGENT_PORT, AGENT_PORT_NAME
 from DtsVirtLibrary.timeline import Timeline
 
 # Under TCG on a busy machine a guest takes many times what it takes on an idle one.
-BOOT_SECONDS = 120.0
+BOOT_SECONDS = 300.0
 MONITOR_FD, AGENT_FD = 3, 4
 BASE = (
     "qemu-system-x86_64 -nodefaults -no-user-config -display none -accel tcg -cpu max -m 512 -S "

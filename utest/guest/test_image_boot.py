@@ -10,6 +10,7 @@ import paramiko
 import pytest
 
 from DtsVirtLibrary.cache import cache_directory
+from DtsVirtLibrary.guest.banner import wait_for_banner
 from DtsVirtLibrary.guest.image import GUEST_APPEND, GuestImage, embedded_guest
 from DtsVirtLibrary.host.local import LocalHost
 from DtsVirtLibrary.loop import Deadline
@@ -56,6 +57,7 @@ async def test_everything_that_a_tester_needs_is_there(
     ]
     async with booted(host, tmp_path, arguments) as guest:
         port = await guest.ssh_port()
+        await wait_for_banner("guest", "127.0.0.1", port, deadline=Deadline(BOOT_SECONDS))
         await asyncio.to_thread(use_over_ssh, port, image)
         assert await guest.sh("uname -r; hostname") == f"{image.manifest.kernel}\nvm0\n"
         interfaces = {one.name: one for one in await guest.agent.interfaces()}
