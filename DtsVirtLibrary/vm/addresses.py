@@ -13,6 +13,8 @@ from DtsVirtLibrary.spec import Device, Nic, UserBackend, VmSpec
 
 # QEMU's own prefix; locally administered, unicast.
 PREFIX = "52:54:00"
+# Whose addresses the VMs are given that are started from templates.
+TEMPLATE = "template"
 
 
 def with_mac_addresses(spec: VmSpec, seed: str, *, alike: bool = False) -> VmSpec:
@@ -27,13 +29,20 @@ def with_mac_addresses(spec: VmSpec, seed: str, *, alike: bool = False) -> VmSpe
         if not isinstance(device, Nic) or device.mac:
             return device
         shared = alike and isinstance(device.backend, UserBackend)
-        owner = "template" if shared else f"{seed}/{spec.name}"
+        owner = TEMPLATE if shared else f"{seed}/{spec.name}"
         mac = derive_mac(f"{owner}/{index}", taken)
         taken.add(mac)
         return replace(device, mac=mac)
 
     return replace(
         spec, devices=tuple(filled(index, device) for index, device in enumerate(spec.devices))
+    )
+
+
+def is_of_template(index: int, nic: Nic) -> bool:
+    """Return whether the device of this index has the address that templates have there."""
+    return isinstance(nic.backend, UserBackend) and nic.mac == derive_mac(
+        f"{TEMPLATE}/{index}", set()
     )
 
 

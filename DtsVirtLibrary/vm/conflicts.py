@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from DtsVirtLibrary.errors import ConfigError, DtsVirtError, HostError, ImageInUse, PortInUse
 from DtsVirtLibrary.host.protocol import Host
 from DtsVirtLibrary.spec import HostPciDevice, Nic, Origin, UserBackend, VmSpec
+from DtsVirtLibrary.vm.addresses import is_of_template
 
 
 @dataclass(frozen=True)
@@ -67,9 +68,9 @@ def _check_claims(spec: VmSpec, other: VmSpec) -> None:
 
 
 def _claims(spec: VmSpec) -> Iterator[_Claim]:
-    for device in spec.devices:
+    for index, device in enumerate(spec.devices):
         if isinstance(device, Nic):
-            yield from _claims_of_card(device)
+            yield from _claims_of_card(index, device)
         elif isinstance(device, HostPciDevice):
             what, remedy = f"PCI function {device.host} of the host", "Pass another one through"
             yield _Claim(what, remedy, HostError, device.origin)
@@ -78,9 +79,9 @@ def _claims(spec: VmSpec) -> Iterator[_Claim]:
         yield _Claim(f"VNC display {spec.vnc.display}", remedy, PortInUse, spec.vnc.origin)
 
 
-def _claims_of_card(nic: Nic) -> Iterator[_Claim]:
-    # A user network holds one VM, and the clones of a template have their card's MAC in common.
-    if nic.mac is not None and not isinstance(nic.backend, UserBackend):
+def _claims_of_card(index: int, nic: Nic) -> Iterator[_Claim]:
+    # The clones of a template have it in common, each on a user network that holds it alone.
+    if nic.mac is not None and not is_of_template(index, nic):
         remedy = "Give the card another, or none to have one derived"
         yield _Claim(f"MAC address {nic.mac.lower()}", remedy, ConfigError, nic.origin)
     if isinstance(nic.backend, UserBackend):

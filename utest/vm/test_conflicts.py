@@ -26,6 +26,7 @@ from DtsVirtLibrary.spec import (
     VmSpec,
     Vnc,
 )
+from DtsVirtLibrary.vm.addresses import with_mac_addresses
 from DtsVirtLibrary.vm.changes import plug
 from DtsVirtLibrary.vm.conflicts import check
 from DtsVirtLibrary.vm.registry import Registry
@@ -43,8 +44,8 @@ def forwarding(port: int) -> Nic:
     ("mine", "theirs", "error", "words"),
     [
         (
-            VmSpec("a", devices=(Nic(mac=MAC),)),
-            VmSpec("b", devices=(Nic(mac=MAC.upper()),)),
+            VmSpec("a", devices=(Nic(mac=MAC, backend=UserBackend()),)),
+            VmSpec("b", devices=(Nic(mac=MAC.upper(), backend=UserBackend()),)),
             ConfigError,
             f"VM 'a': MAC address {MAC} is that of VM 'b', which runs. Give the card another",
         ),
@@ -115,6 +116,15 @@ async def test_what_another_vm_has_is_refused(
     ],
 )
 async def test_what_two_vms_can_both_have(mine: VmSpec, theirs: VmSpec) -> None:
+    await check(LocalHost(), mine, [theirs])
+
+
+async def test_clones_of_a_template_have_their_control_card_in_common() -> None:
+    card = Nic(backend=UserBackend())
+    mine, theirs = (
+        with_mac_addresses(VmSpec(name, devices=(card, card)), "seed", alike=True) for name in "ab"
+    )
+    assert mine.devices == theirs.devices
     await check(LocalHost(), mine, [theirs])
 
 
