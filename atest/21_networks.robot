@@ -73,9 +73,9 @@ What Was Made On The Host Is Deleted By Its Keywords
 The Missing Right Is Named
     [Documentation]    A run of root without CAP_NET_ADMIN can start VMs, but make no interface.
     ${run} =    Run Process    setpriv    --bounding-set    -net_admin    --
-    ...    python    -m    robot    --output    NONE    --log    NONE    --report    NONE
+    ...    python    -m    robot    --outputdir    ${OUTPUT_DIR}/without-rights
     ...    --maxerrorlines    NONE    ${CURDIR}/_data/without_rights.robot
-    ...    stdout=${TEMPDIR}/without-rights.txt    stderr=STDOUT
+    ...    stdout=${OUTPUT_DIR}/without-rights.txt    stderr=STDOUT
     Log    ${run.stdout}
     Should Contain    ${run.stdout}    2 tests, 2 passed, 0 failed
     Should Be Equal As Integers    ${run.rc}    0
