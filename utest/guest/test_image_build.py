@@ -5,6 +5,7 @@ import hashlib
 import os
 import subprocess
 import sys
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -135,6 +136,20 @@ async def test_a_new_package_is_taken_when_a_build_is_forced(
     assert "bin/new" in names_in(new.initrd)
     assert await build(host, cache) == new
     assert Path(old.initrd).exists(), "a VM may be starting from it"
+
+
+async def test_a_build_of_long_ago_is_removed_when_a_new_one_is_made(
+    debian: TinyDebian, host: LocalHost, cache: Path
+) -> None:
+    old = await build(host, cache)
+    long_ago = time.time() - 8 * 24 * 3600
+    os.utime(Path(old.kernel).parent / "manifest.json", (long_ago, long_ago))
+    debian.add("busybox-static", {"bin/busybox": b"#!/bin/sh\necho new\n"}, version="2.0")
+
+    new = await build(host, cache, force=True)
+
+    assert not Path(old.kernel).parent.exists()
+    assert Path(new.kernel).exists()
 
 
 async def test_another_recipe_is_another_guest(

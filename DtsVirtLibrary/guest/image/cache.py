@@ -14,6 +14,8 @@ from DtsVirtLibrary.host.protocol import FileKind, Host
 
 MANIFEST = "manifest.json"
 CURRENT = "current"
+# How long a build is kept after the next one was made: a week.
+KEEP_NANOSECONDS = 7 * 24 * 3600 * 10**9
 
 
 @dataclass(frozen=True)
@@ -104,6 +106,7 @@ class GuestCache:
         await self._host.make_directory(self.place(manifest.flavour, manifest.recipe))
         await self._host.remove(target)
         await self._host.rename(directory, target)
+        await self._forget_old(manifest.flavour, target)
         return await self.make_current(Build(target, manifest, False))
 
     async def make_current(self, build: Build) -> Build:
@@ -125,6 +128,18 @@ class GuestCache:
                         is_current = current is not None and current.directory == build.directory
                         found.append(Build(build.directory, build.manifest, is_current))
         return found
+
+    async def _forget_old(self, flavour: str, newest: str) -> None:
+        """Remove builds that are much older than the newest one; a VM may start from others."""
+        made = await self._modified(newest)
+        for build in await self.builds():
+            age = made - await self._modified(build.directory)
+            if build.manifest.flavour == flavour and age > KEEP_NANOSECONDS:
+                await self._host.remove(build.directory)
+
+    async def _modified(self, directory: str) -> int:
+        status = await self._host.status(f"{directory}/{MANIFEST}")
+        return 0 if status is None else status.modified_ns
 
     async def _directories(self, path: str) -> list[str]:
         if await self._host.status(path) is None:
