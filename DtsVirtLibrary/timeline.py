@@ -41,3 +41,8 @@ class Timeline:
     def current(self) -> str:
         """The stage that was reached last."""
         return self._stages[-1].name if self._stages else "launching"
+
+
+def describe_stages(stages: tuple[Stage, ...]) -> str:
+    """Return the stages in one line: ``process started 0.01 s, QMP answered 0.04 s``."""
+    return ", ".join(f"{stage.name} {stage.at:.2f} s" for stage in stages)

@@ -18,9 +18,9 @@ from DtsVirtLibrary.errors import (
 )
 from DtsVirtLibrary.host.protocol import Host
 from DtsVirtLibrary.loop import Deadline
-from DtsVirtLibrary.results import GuestSession, Readiness, Stage, StopStage, VmInfo, VmStatus
+from DtsVirtLibrary.results import GuestSession, Readiness, StopStage, VmInfo, VmStatus
 from DtsVirtLibrary.spec import VmSpec
-from DtsVirtLibrary.timeline import Timeline
+from DtsVirtLibrary.timeline import Timeline, describe_stages
 from DtsVirtLibrary.vm import conflicts, stopping
 from DtsVirtLibrary.vm.addresses import with_mac_addresses
 from DtsVirtLibrary.vm.artifacts import ArtifactStore, StartArtifacts
@@ -403,8 +403,3 @@ def _require_channel(spec: VmSpec, readiness: Readiness) -> None:
             f"VM '{spec.name}': wait_for=agent needs the guest agent, and the VM is without one "
             "(qga=enable=no). Use wait_for=process or wait_for=ssh."
         )
-
-
-def describe_stages(stages: tuple[Stage, ...]) -> str:
-    """Return the stages in one line: ``process started 0.01 s, QMP answered 0.04 s``."""
-    return ", ".join(f"{stage.name} {stage.at:.2f} s" for stage in stages)

@@ -20,8 +20,9 @@ from DtsVirtLibrary.errors import (
     VmStateError,
 )
 from DtsVirtLibrary.results import PciFunction, Readiness, VmStatus
+from DtsVirtLibrary.timeline import describe_stages
 from DtsVirtLibrary.vm.artifacts import StartArtifacts
-from DtsVirtLibrary.vm.machine import Machine, MachineContext, describe_stages
+from DtsVirtLibrary.vm.machine import Machine, MachineContext
 from utest.fakes.hypervisor import FakeHypervisor
 from utest.vm.conftest import parameters
 
