@@ -51,11 +51,12 @@ def measure_floor(argv: Sequence[str]) -> FloorTimes:
 
 
 def _spawn(argv: Sequence[str], sockets: dict[int, socket.socket]) -> subprocess.Popen[bytes]:
-    # The shell puts the sockets where the command line wants them; it execs QEMU. The
-    # library's QEMU has a session of its own too, which the kernel's scheduler looks at.
+    # The shell puts the sockets where the command line wants them, setpriv has QEMU end
+    # with this process, and both become it. The library's QEMU has a session of its own
+    # too, which the kernel's scheduler looks at.
     moves = " ".join(f"{number}<&{sock.fileno()}" for number, sock in sockets.items())
     process = subprocess.Popen(
-        ["bash", "-c", f'exec "$@" {moves}', "bash", *argv],
+        ["bash", "-c", f'exec setpriv --pdeathsig KILL -- "$@" {moves}', "bash", *argv],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
