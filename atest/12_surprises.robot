@@ -74,3 +74,8 @@ Start A Guest
     [Arguments]    ${wait_for}=agent
     Create VM    vm0
     Start VM    vm0    timeout=${PATIENCE}    wait_for=${wait_for}
+    # The agent answers before the driver is there that tells QEMU of a panic.
+    Execute In Guest
+    ...    vm0
+    ...    until [ -d /sys/bus/pci/drivers/pvpanic-pci ]; do usleep 10000; done
+    ...    expected_rc=0
