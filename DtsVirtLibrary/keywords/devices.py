@@ -76,6 +76,9 @@ class DeviceKeywords:
     def add_vm_disk(self, vm: str, file: str, **options: Any) -> str:
         """Adds a disk and returns its id; plugs it in if the VM runs.
 
+        Without a kernel a VM boots from its first disk. For a disk of data beside the
+        embedded guest, create the VM with ``guest=flavour=default``.
+
         | `Add VM Disk` | vm0 | /images/data.qcow2 | format=qcow2 | overlay=yes |
         """
         return self._add(vm, "disk", {"file": file, **options})
