@@ -55,15 +55,16 @@ class EventLog:
         """Return the first kept event from `since` on that matches."""
         return next((event for event in self.events if event.at >= since and matches(event)), None)
 
-    async def next(self, matches: Match) -> MonitorEvent | None:
-        """Return the next event that matches, however long that takes; None after :meth:`end`."""
+    def next(self, matches: Match) -> asyncio.Future[MonitorEvent | None]:
+        """Return the future of the next event that matches; None after :meth:`end`.
+
+        Not a coroutine: events count from this call on, and a coroutine starts later.
+        """
         future: asyncio.Future[MonitorEvent | None] = asyncio.get_running_loop().create_future()
         entry = (matches, future)
         self._waiting.append(entry)
-        try:
-            return await future
-        finally:
-            self._waiting.remove(entry)
+        future.add_done_callback(lambda _: self._waiting.remove(entry))
+        return future
 
     def end(self) -> None:
         """Tell whoever waits that no more events will come."""

@@ -13,7 +13,7 @@ import json
 import logging
 import socket
 import time
-from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, TypeVar
 
@@ -331,13 +331,13 @@ class _Client(QMPClient):
         return msg
 
 
-async def _within(coroutine: Coroutine[Any, Any, T], seconds: float | None) -> T:
-    """Await a coroutine for so long, and raise ``asyncio.TimeoutError`` after that.
+async def _within(awaitable: Awaitable[T], seconds: float | None) -> T:
+    """Await something for so long, and raise ``asyncio.TimeoutError`` after that.
 
     Not ``asyncio.wait_for``: before Python 3.12 that one can swallow a cancellation which
     comes together with the result.
     """
-    task = asyncio.ensure_future(coroutine)
+    task = asyncio.ensure_future(awaitable)
     try:
         await asyncio.wait({task}, timeout=seconds)
         if not task.done():
