@@ -27,15 +27,16 @@ ${E1000E_MAC}           52:54:00:11:22:04
 
 *** Test Cases ***
 The Guest Has The Processors That Were Asked For
-    [Documentation]    By their number alone, and by sockets, cores and threads.
+    [Documentation]    By their number alone, and by sockets, cores and threads. No more than two: a
+    ...    guest with more processors than the host has lost a timer under emulation once.
     ${count} =    Ask Guest    pc    nproc
-    Should Be Equal As Integers    ${count}    3
+    Should Be Equal As Integers    ${count}    2
     ${count} =    Ask Guest    q35    nproc
-    Should Be Equal As Integers    ${count}    4
+    Should Be Equal As Integers    ${count}    2
     ${sockets} =    Ask Guest    q35    sort -u /proc/cpuinfo | grep -c "^physical id"
     Should Be Equal As Integers    ${sockets}    2
     ${siblings} =    Ask Guest    q35    sort -u /proc/cpuinfo | grep "^siblings"
-    Should End With    ${siblings}    : 2
+    Should End With    ${siblings}    : 1
 
 The Guest Has The Memory That Was Asked For
     [Documentation]    Less what its kernel keeps for itself, a sixth at most.
@@ -154,7 +155,7 @@ Start Both Machines
     ...    type=nic,opt_vlan=2,opt_model=rtl8139,opt_macaddr=${RTL8139_MAC}
     ...    type=user,opt_vlan=2
     Create VM    pc
-    ...    machine=machine=pc    cpu=number=3    mem=size=320    guest=flavour=default
+    ...    machine=machine=pc    cpu=number=2    mem=size=320    guest=flavour=default
     ...    net=${cards_of_pc}    disk=${DISKS}[pc]
     ${cards_of_q35} =    Catenate    SEPARATOR=;
     ...    type=nic
@@ -170,7 +171,7 @@ Start Both Machines
         ...    ${cards_of_q35};type=nic,opt_vlan=3,opt_model=igb,opt_mac=${IGB_MAC};type=user,opt_vlan=3
     END
     Create VM    q35
-    ...    machine=machine=q35    cpu=sockets=2,cores=1,threads=2    mem=size=512M
+    ...    machine=machine=q35    cpu=sockets=2,cores=1,threads=1    mem=size=512M
     ...    guest=flavour=default    net=${cards_of_q35}    disk=${DISKS}[q35]
     FOR    ${vm}    IN    pc    q35
         Start VM    ${vm}
