@@ -4,7 +4,7 @@ PYTHON_BIN := .venv/bin/python
 export PYTHON
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check docs bench clean distclean
+.PHONY: help demo test test-cold check docs bench clean distclean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -17,6 +17,10 @@ demo:  ## set up, boot a real VM, run suites/quickstart.robot on it
 test:  ## set up, then lint, types, unit tests and acceptance tests on real VMs
 	@scripts/setup test
 	@$(PYTHON_BIN) scripts/run_tests.py
+
+test-cold:  ## the acceptance tests with guests that all boot, none a clone of a template
+	@scripts/setup test
+	@$(PYTHON_BIN) scripts/run_tests.py atest-cold
 
 check:  ## the fast part of the tests: lint, types, unit tests without QEMU
 	@scripts/setup test

@@ -291,6 +291,7 @@ class VmSpec:
     :ivar control: the channel by which the guest is driven: ``qga``, ``telnet`` or ``socket``.
     :ivar user_commands: raw arguments for QEMU, in order, put last.
     :ivar warm: start it from a template, which its first start makes.
+    :ivar fresh_identity: a clone gets SSH host keys, a machine id and a seed of its own.
     :ivar monitor_path: UNIX socket of an additional human monitor; None for none.
     """
 
@@ -316,6 +317,7 @@ class VmSpec:
     control: str = "qga"
     user_commands: tuple[str, ...] = ()
     warm: bool = False
+    fresh_identity: bool = False
 
     @property
     def nics(self) -> tuple[Nic, ...]:

@@ -27,9 +27,11 @@ Start VM Returns A Session That Is Logged In
 The Stages Of The Start Are Told In Order
     [Documentation]    They count from the launch, and the whole start is in them.
     ${names} =    Evaluate    [stage.name for stage in $SESSION.stages]
+    VAR    @{restored} =    @{{ ['state restored'] if $WARM else [] }}
     VAR    @{expected}
     ...    process started
     ...    QMP answered
+    ...    @{restored}
     ...    CPUs started
     ...    agent port opened
     ...    agent answered

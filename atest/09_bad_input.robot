@@ -10,6 +10,8 @@ Test Tags           bad-input
 
 
 *** Variables ***
+# Guests that never come up have no template.
+${WARM}         ${FALSE}    # robocop: off=VAR02
 ${CONFIGS}      ${CURDIR}/_data/configs
 
 

@@ -10,6 +10,11 @@ Test Timeout        4 min
 Test Tags           bad-days
 
 
+*** Variables ***
+# Guests that never come up have no template, and what is ended here is a boot.
+${WARM}      ${FALSE}    # robocop: off=VAR02
+
+
 *** Test Cases ***
 QEMU Is Killed In The Middle Of A Keyword
     [Documentation]    The keyword that waits is told at once, and the next one too.

@@ -10,6 +10,11 @@ Test Timeout        4 min
 Test Tags           report
 
 
+*** Variables ***
+# The report is that of a boot, and of one that fails.
+${WARM}      ${FALSE}    # robocop: off=VAR02
+
+
 *** Test Cases ***
 The Log Shows The Stages Of Each Start
     [Documentation]    As a table, also of the start that failed.

@@ -10,6 +10,8 @@ Test Tags           hugepages    root
 
 
 *** Variables ***
+# QEMU takes the pages as it does for a boot.
+${WARM}             ${FALSE}    # robocop: off=VAR02
 ${MEBIBYTES}        ${192}
 
 

@@ -14,6 +14,8 @@ Test Tags           conflicts    both-versions
 
 
 *** Variables ***
+# No guest is waited for, and each image is opened as it is named.
+${WARM}         ${FALSE}    # robocop: off=VAR02
 ${IMAGES}       ${OUTPUT_DIR}/shared-images
 ${MAC}          52:54:00:55:66:77
 

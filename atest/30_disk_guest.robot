@@ -17,6 +17,8 @@ Test Tags           disk-guest
 
 
 *** Variables ***
+# The way from the disk's first sector to the session is tested.
+${WARM}                 ${FALSE}    # robocop: off=VAR02
 # Long enough to install a Debian over a slow network.
 ${BUILD_DEADLINE}       40 min
 ${EMPTY}                ${OUTPUT_DIR}/empty.raw

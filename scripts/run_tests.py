@@ -4,13 +4,15 @@
 usage: scripts/run_tests.py [TARGET...]
 
 Targets: lint, libdoc, utest-fast (without QEMU), qemu-10 (fetches it), utest, suites (those
-for testers), atest, atest-qemu-10 (the life cycle on QEMU 10). With none, all but utest-fast
-run. Each linter, the keyword documentation and the fetching count as one test. The exit code
-is 1 if anything failed; a suite in which no test ran has failed.
+for testers), atest (guests are clones of templates), atest-cold (every guest boots),
+atest-qemu-10 (the life cycle on QEMU 10). With none, all but utest-fast and atest-cold run.
+Each linter, the keyword documentation and the fetching count as one test. The exit code is 1
+if anything failed; a suite in which no test ran has failed.
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import signal
@@ -18,7 +20,8 @@ import subprocess
 import sys
 import time
 import xml.etree.ElementTree as ElementTree
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,6 +30,9 @@ BIN = ROOT / ".venv/bin"
 RESULTS = ROOT / "results"
 FETCH_QEMU_10 = ROOT / "scripts/fetch-qemu-10"
 ROBOT_DIRECTORIES = ("atest", "suites", "resources")
+TMPFS = Path("/dev/shm")
+# What the templates of a run may take, in MiB: the machine may have little memory.
+TEMPLATE_LIMIT = "2048"
 
 
 @dataclass(frozen=True)
@@ -45,7 +51,7 @@ class Totals:
 
 def main(arguments: Sequence[str]) -> int:
     """Run the targets named on the command line and return the exit code."""
-    targets = arguments or [name for name in TARGETS if name != "utest-fast"]
+    targets = arguments or [name for name in TARGETS if name not in ON_DEMAND]
     unknown = [target for target in targets if target not in TARGETS]
     if unknown:
         print(f"unknown target {unknown[0]!r}; known: {', '.join(TARGETS)}", file=sys.stderr)
@@ -122,6 +128,11 @@ def acceptance_tests() -> list[Totals]:
     return [robot("atest")]
 
 
+def cold_acceptance_tests() -> list[Totals]:
+    """Run atest/ with guests that all boot."""
+    return [robot("atest-cold", "--variable", "WARM:False")]
+
+
 def acceptance_tests_on_qemu_10() -> list[Totals]:
     """Run the life cycle and the device suites with QEMU 10 as the first on PATH."""
     fetched = subprocess.run([FETCH_QEMU_10], stdout=subprocess.PIPE, text=True, check=False)
@@ -146,7 +157,25 @@ def robot(name: str, *options: str, data: str = "atest", path: Path | None = Non
     shutil.rmtree(output, ignore_errors=True)
     robot_program = str(BIN / "robot")
     argv = [robot_program, f"--outputdir={output}", "--loglevel=DEBUG", *options, data]
-    return finish(robot_totals(name, output / "output.xml", run(name, argv, path)))
+    with templates_of_this_run() as environment:
+        code = run(name, argv, path, environment)
+    return finish(robot_totals(name, output / "output.xml", code))
+
+
+@contextmanager
+def templates_of_this_run() -> Iterator[Mapping[str, str]]:
+    """Keep the templates of warm VMs apart from the tester's, and remove them in the end.
+
+    Yields what the environment must hold for that. The place is that of every run of this
+    directory, so that what a run that was killed has left goes with the next one.
+    """
+    place = TMPFS if TMPFS.is_dir() else RESULTS
+    directory = place / f"dtsvirt-test-{hashlib.sha256(bytes(ROOT)).hexdigest()[:12]}"
+    shutil.rmtree(directory, ignore_errors=True)
+    try:
+        yield {"DTSVIRT_TEMPLATES": str(directory), "DTSVIRT_TEMPLATE_LIMIT": TEMPLATE_LIMIT}
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
 
 
 def robot_totals(name: str, output: Path, exit_code: int) -> Totals:
@@ -171,10 +200,18 @@ def check(name: str, argv: Sequence[str | Path]) -> Totals:
     return finish(Totals(name, int(not failed), int(failed)))
 
 
-def run(name: str, argv: Sequence[str | Path], path: Path | None = None) -> int:
-    """Announce and run a command, its output going to the terminal."""
+def run(
+    name: str,
+    argv: Sequence[str | Path],
+    path: Path | None = None,
+    more: Mapping[str, str] | None = None,
+) -> int:
+    """Announce and run a command, its output going to the terminal.
+
+    :param more: variables added to its environment.
+    """
     directories = [str(BIN), *([str(path)] if path else []), os.environ.get("PATH", os.defpath)]
-    environment = {**os.environ, "PATH": os.pathsep.join(directories)}
+    environment = {**os.environ, "PATH": os.pathsep.join(directories), **(more or {})}
     print(f"\n== {name}", flush=True)
     start = time.monotonic()
     code = subprocess.run(
@@ -207,8 +244,10 @@ TARGETS: dict[str, Callable[[], list[Totals]]] = {
     "utest": unit_tests,
     "suites": sample_suites,
     "atest": acceptance_tests,
+    "atest-cold": cold_acceptance_tests,
     "atest-qemu-10": acceptance_tests_on_qemu_10,
 }
+ON_DEMAND = ("utest-fast", "atest-cold")
 
 if __name__ == "__main__":
     # A shell that starts a job in the background makes it ignore these; the tests send them.

@@ -89,7 +89,8 @@ def _build(name: str, checked: CheckedParameters, complete: bool) -> VmSpec:
         monitor_path=monitor["path"] if monitor else None,
         pid_file=pid_file["name"] if pid_file else None,
         control=control["type"] if control else "qga",
-        warm=_warm(checked),
+        warm=_is_set(checked, "warm", "enable"),
+        fresh_identity=_is_set(checked, "warm", "fresh_identity"),
         user_commands=tuple(w for entry in checked.get("usercmd", ()) for w in entry["cmd"]),
     )
 
@@ -100,9 +101,10 @@ def _enabled(checked: CheckedParameters, name: str) -> bool:
     return entry is None or bool(entry["enable"])
 
 
-def _warm(checked: CheckedParameters) -> bool:
-    entry = single(checked, "warm")
-    return entry is not None and bool(entry["enable"])
+def _is_set(checked: CheckedParameters, name: str, option: str) -> bool:
+    """Return whether a flag that is off by default is on."""
+    entry = single(checked, name)
+    return entry is not None and bool(entry[option])
 
 
 def _check_fixed(name: str, checked: CheckedParameters) -> None:

@@ -311,6 +311,14 @@ WARM = Parameter(
             qemu="`-object memory-backend-file`, `-incoming defer`, `-device vmgenid`",
             remark="`Start VM` with `warm=` has the last word; see `docs/warm_start.md`",
         ),
+        Option(
+            "fresh_identity",
+            FLAG,
+            "give the clone SSH host keys, a machine id and a random seed of its own",
+            NEW,
+            qemu="none: the guest agent does it",
+            remark="`Start VM` with `fresh_identity=` has the last word",
+        ),
     ),
 )
 

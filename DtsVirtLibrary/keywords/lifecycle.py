@@ -14,6 +14,8 @@ from DtsVirtLibrary.keywords.suite import output_directory, suite_directory
 from DtsVirtLibrary.results import GuestSession, Readiness, StopStage, VmInfo, VmStatus
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from DtsVirtLibrary.keywords.context import LibraryContext
     from DtsVirtLibrary.vm.machine import Machine
 
@@ -91,6 +93,8 @@ class LifecycleKeywords:
         timeout: timedelta | None = None,
         wait_for: Readiness = Readiness.SSH,
         warm: bool | None = None,
+        fresh_identity: bool | None = None,
+        wait_for_host: timedelta = timedelta(minutes=5),
     ) -> GuestSession:
         """Starts a VM and returns the guest session as soon as the guest is ready.
 
@@ -103,7 +107,14 @@ class LifecycleKeywords:
         keyword fails, the VM is stopped and its artifacts are kept.
 
         ``warm`` says whether to start from a template, see `Warm start`; its default is the
-        configuration's ``warm = enable=...``, else the library's ``warm``.
+        configuration's ``warm = enable=...``, else the library's ``warm``. With
+        ``fresh_identity=True`` a clone gets SSH host keys, a machine id and a random seed of
+        its own before the keyword returns, which takes it some time; its default is the
+        configuration's ``warm = fresh_identity=...``, else False.
+
+        The VM is started when the host has its memory or hugepages free that nobody else
+        counts on who is starting VMs (other pabot processes); ``wait_for_host`` is the deadline
+        for that.
 
         | ${guest} = | `Start VM` | vm0 |
         | ${kernel} = | Execute Command | uname -r |
@@ -113,13 +124,11 @@ class LifecycleKeywords:
         machine = context.machine(vm)
         context.sessions.close(vm)
         try:
-            context.run(
-                machine.start(
-                    wait_for,
-                    self._start_seconds(machine, timeout),
-                    warm=self._is_warm(machine, warm),
-                )
+            (error,) = self._start(
+                [machine], timeout, wait_for, warm, fresh_identity, wait_for_host
             )
+            if error is not None:
+                raise error
             session = self._make_usable(machine, wait_for)
         except BaseException as error:
             self._report(machine, error)
@@ -134,35 +143,26 @@ class LifecycleKeywords:
         timeout: timedelta | None = None,
         wait_for: Readiness = Readiness.SSH,
         warm: bool | None = None,
+        fresh_identity: bool | None = None,
         wait_for_host: timedelta = timedelta(minutes=5),
     ) -> dict[str, GuestSession]:
         """Starts several VMs side by side and returns their guest sessions by name.
 
-        The arguments are those of `Start VM`. Processes that share the host (pabot's) take
-        turns, and a batch begins when the memory and the hugepages for all of it are free,
-        for which ``wait_for_host`` is the deadline. If a VM does not come up, the keyword
-        fails; the others run. SSHLibrary's current connection is that of the last one.
+        The arguments are those of `Start VM`. They are started when the memory and the
+        hugepages for all of them are free, for which ``wait_for_host`` is the deadline. If a
+        VM does not come up, the keyword fails; the others run. SSHLibrary's current connection
+        is that of the last one.
 
         | `Create VM` | vm0 |
         | `Create VM` | vm1 |
         | ${guests} = | `Start VMs` | vm0 | vm1 | warm=True |
         | Log | ${guests}[vm1] |
         """
-        from DtsVirtLibrary.vm.batch import Order, start_all
-
         context = self._context
         machines = [context.machine(vm) for vm in dict.fromkeys(vms)]
-        orders = [
-            Order(item, self._start_seconds(item, timeout), self._is_warm(item, warm))
-            for item in machines
-        ]
         for machine in machines:
             context.sessions.close(machine.name)
-        errors = context.run(
-            start_all(
-                context.parts.host, orders, wait_for, wait_for_host.total_seconds(), logger.info
-            )
-        )
+        errors = self._start(machines, timeout, wait_for, warm, fresh_identity, wait_for_host)
         sessions = {}
         for index, machine in enumerate(machines):
             if errors[index] is None:
@@ -174,6 +174,36 @@ class LifecycleKeywords:
         if failures := [error for error in errors if error is not None]:
             raise failures[0]
         return sessions
+
+    def _start(
+        self,
+        machines: Sequence[Machine],
+        timeout: timedelta | None,
+        wait_for: Readiness,
+        warm: bool | None,
+        fresh_identity: bool | None,
+        wait_for_host: timedelta,
+    ) -> list[BaseException | None]:
+        """Start VMs side by side and return for each the error that it failed with."""
+        from DtsVirtLibrary.vm.batch import Order, start_all
+
+        context = self._context
+        orders = [
+            Order(
+                machine,
+                self._start_seconds(machine, timeout),
+                self._is_warm(machine, warm),
+                fresh_identity,
+            )
+            for machine in machines
+        ]
+        names = ", ".join(machine.name for machine in machines)
+
+        def waiting(reason: str) -> None:
+            logger.console(f"{names}: waiting for the host: {reason}")
+
+        patience = wait_for_host.total_seconds()
+        return context.run(start_all(context.parts.host, orders, wait_for, patience, waiting))
 
     def _make_usable(self, machine: Machine, wait_for: Readiness) -> GuestSession:
         """Note in whose scope a VM was started, and log SSHLibrary in to it if asked for."""

@@ -20,6 +20,7 @@ from DtsVirtLibrary.printable import printable
 from DtsVirtLibrary.qemu import hotplug
 from DtsVirtLibrary.qemu.agent import Agent
 from DtsVirtLibrary.qemu.agent_readiness import AgentReadiness
+from DtsVirtLibrary.qemu.fresh_identity import renew_identity
 from DtsVirtLibrary.qemu.guest_state import GuestState
 from DtsVirtLibrary.qemu.monitor import Monitor
 from DtsVirtLibrary.qemu.pci import guest_address, pci_functions, unnumbered_bridges
@@ -157,11 +158,14 @@ class QemuInstance:
 
     async def freshen(self) -> None:
         """Give the guest of a clone what must be its own; one that has booted has it."""
-        if self.placement.restored:
-            try:
-                await freshen(self.agent, self.spec)
-            except AgentCommandError as error:
-                self.notes.append(f"VM '{self.spec.name}': its clock was not set: {error.summary}")
+        if not self.placement.restored:
+            return
+        try:
+            await freshen(self.agent, self.spec)
+        except AgentCommandError as error:
+            self.notes.append(f"VM '{self.spec.name}': its clock was not set: {error.summary}")
+        if self.spec.fresh_identity:
+            await renew_identity(self.agent)
 
     async def wait_closed(self) -> int:
         """Wait until QEMU has ended and return its exit code."""

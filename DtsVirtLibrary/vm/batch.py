@@ -1,4 +1,4 @@
-"""Starting several VMs side by side, when the host has the memory for all of them."""
+"""Starting VMs, one or several side by side, when the host has the memory for all of them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from DtsVirtLibrary.cache import cache_directory
 from DtsVirtLibrary.host.admission import Need, admitted
 from DtsVirtLibrary.host.protocol import Host
 from DtsVirtLibrary.loop import Deadline
@@ -21,11 +20,12 @@ CLONE_SHARE = 4
 
 @dataclass(frozen=True)
 class Order:
-    """A VM to start, and how."""
+    """A VM to start, and how; see :meth:`.Machine.start`."""
 
     machine: Machine
     seconds: float | None
     warm: bool | None
+    fresh_identity: bool | None = None
 
 
 async def start_all(
@@ -38,18 +38,20 @@ async def start_all(
     """Start the VMs side by side; return for each the error that it failed with, if it did.
 
     :param patience: seconds to wait until the host has room for them.
-    :raises HostError: the host has no room for them.
+    :raises HostError: the host has no room for them; none of them was started.
     """
     specs = [(order.machine.specification(), order.warm) for order in orders]
-    directory = await cache_directory(host)
-    await host.make_directory(directory)
-    lock = f"{directory}/start.lock"
-    async with admitted(host, lock, need_of(specs), Deadline(patience), waiting):
+    async with admitted(host, need_of(specs), Deadline(patience), waiting):
         results = await asyncio.gather(
-            *(order.machine.start(readiness, order.seconds, warm=order.warm) for order in orders),
-            return_exceptions=True,
+            *(_start(order, readiness) for order in orders), return_exceptions=True
         )
     return [result if isinstance(result, BaseException) else None for result in results]
+
+
+async def _start(order: Order, readiness: Readiness) -> None:
+    await order.machine.start(
+        readiness, order.seconds, warm=order.warm, fresh_identity=order.fresh_identity
+    )
 
 
 def need_of(specs: Sequence[tuple[VmSpec, bool | None]]) -> Need:

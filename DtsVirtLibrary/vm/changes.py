@@ -12,7 +12,8 @@ from typing import Any
 from DtsVirtLibrary.config import Parameters, build_spec, entries_from_value, find_parameter
 from DtsVirtLibrary.errors import ConfigError
 from DtsVirtLibrary.spec import Device, Disk, Origin, OtherDevice, VmSpec
-from DtsVirtLibrary.vm.machine import Machine, draft
+from DtsVirtLibrary.vm.draft import draft
+from DtsVirtLibrary.vm.machine import Machine
 
 # The name of an option that follows another one in text.
 _FURTHER = re.compile(r"[,;]\s*(\w+)=")

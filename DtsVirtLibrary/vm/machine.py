@@ -10,7 +10,6 @@ from typing import Any, TypeVar
 
 from DtsVirtLibrary.config import Parameters, build_spec
 from DtsVirtLibrary.errors import (
-    ConfigError,
     DtsVirtError,
     HostError,
     VmDied,
@@ -24,9 +23,10 @@ from DtsVirtLibrary.timeline import Timeline, describe_stages
 from DtsVirtLibrary.vm import conflicts, stopping
 from DtsVirtLibrary.vm.addresses import with_mac_addresses
 from DtsVirtLibrary.vm.artifacts import ArtifactStore, StartArtifacts
+from DtsVirtLibrary.vm.draft import draft
 from DtsVirtLibrary.vm.ending import Ended, Ending, Panicked, describe_ending, unless_ended
 from DtsVirtLibrary.vm.hypervisor import Hypervisor, Instance
-from DtsVirtLibrary.vm.readiness import wait_until_ready
+from DtsVirtLibrary.vm.readiness import require_channel, wait_until_ready
 from DtsVirtLibrary.vm.warm import Owner, WarmStart
 
 T = TypeVar("T")
@@ -129,12 +129,18 @@ class Machine:
         self.parameters = parameters
 
     async def start(
-        self, readiness: Readiness, seconds: float | None, *, warm: bool | None = None
+        self,
+        readiness: Readiness,
+        seconds: float | None,
+        *,
+        warm: bool | None = None,
+        fresh_identity: bool | None = None,
     ) -> GuestSession:
         """Start the VM and wait as far as `readiness` says.
 
         :param seconds: deadline counted from the launch; None for the configured one.
         :param warm: start it from a template; None for what its configuration says.
+        :param fresh_identity: renew a clone's keys and ids; None for what the configuration says.
         :raises VmStateError: it runs already.
         :raises ConfigError: the agent is to be waited for, and the VM has no channel for it.
         :raises DtsVirtError: it did not come up; it is stopped then, its artifacts are kept.
@@ -146,7 +152,9 @@ class Machine:
             )
         self._warm = self.specification().warm if warm is None else warm
         spec = self.specification()
-        _require_channel(spec, readiness)
+        if fresh_identity is not None:
+            spec = replace(spec, fresh_identity=fresh_identity)
+        require_channel(spec, readiness)
         if self._watch is not None:
             # What the process before took may be on its way back.
             await asyncio.wait({self._watch})
@@ -385,21 +393,3 @@ class Machine:
     def _ended_error(self, action: str) -> VmDied:
         assert self._ending is not None
         return self._ending.error(action)
-
-
-def draft(name: str, parameters: Parameters) -> VmSpec:
-    """Return what the parameters say while they are still being put together.
-
-    A network card whose back end is yet to come, or the other way round, is left out.
-
-    :raises ConfigError: a parameter is wrong.
-    """
-    return build_spec(name, parameters, complete=False)
-
-
-def _require_channel(spec: VmSpec, readiness: Readiness) -> None:
-    if readiness is Readiness.AGENT and not spec.guest_agent:
-        raise ConfigError(
-            f"VM '{spec.name}': wait_for=agent needs the guest agent, and the VM is without one "
-            "(qga=enable=no). Use wait_for=process or wait_for=ssh."
-        )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from types import MappingProxyType
 
-from DtsVirtLibrary.errors import Evidence, StartTimeout
+from DtsVirtLibrary.errors import ConfigError, Evidence, StartTimeout
 from DtsVirtLibrary.guest.banner import wait_for_banner
 from DtsVirtLibrary.loop import Deadline
 from DtsVirtLibrary.results import GuestInterface, GuestSession, Readiness
@@ -16,6 +16,18 @@ from DtsVirtLibrary.vm.hypervisor import Instance
 # DHCP in the guest has no event, and the agent answers in milliseconds.
 ADDRESS_POLL = 0.05
 AGENT_TIMEOUT = 10.0
+
+
+def require_channel(spec: VmSpec, readiness: Readiness) -> None:
+    """Refuse to wait for an agent that the VM has no channel for.
+
+    :raises ConfigError: the VM is without one.
+    """
+    if readiness is Readiness.AGENT and not spec.guest_agent:
+        raise ConfigError(
+            f"VM '{spec.name}': wait_for=agent needs the guest agent, and the VM is without one "
+            "(qga=enable=no). Use wait_for=process or wait_for=ssh."
+        )
 
 
 async def wait_until_ready(

@@ -134,7 +134,7 @@ class InnerRuns:
         output = Path(tempfile.mkdtemp(prefix=f"inner-{Path(suite).stem}-", dir=_output_root()))
         argv = [sys.executable, "-m", "pabot.pabot" if runner == "pabot" else "robot"]
         # Of robot's options the last one counts, and pabot wants its own first.
-        level = ["--loglevel", "DEBUG"]
+        level = ["--loglevel", "DEBUG", "--variable", f"WARM:{_variable('${WARM}')}"]
         argv += [*options, *level] if runner == "pabot" else [*level, *options]
         argv += ["--outputdir", str(output), suite]
         path = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
@@ -331,6 +331,10 @@ def _test(run: InnerRun, name: str) -> TestCase:
 
 
 def _output_root() -> str:
+    return str(_variable("${OUTPUT_DIR}"))
+
+
+def _variable(name: str) -> object:
     from robot.libraries.BuiltIn import BuiltIn
 
-    return str(BuiltIn().get_variable_value("${OUTPUT_DIR}"))
+    return BuiltIn().get_variable_value(name)

@@ -104,12 +104,16 @@ def test_the_last_line_sums_everything_and_the_exit_code_tells(
     assert "   utest: 10 passed, 0 failed, 2 skipped" in output
 
 
-@pytest.mark.parametrize(("target", "data"), [("atest", "atest"), ("suites", "suites")])
+@pytest.mark.parametrize(
+    ("target", "data"), [("atest", "atest"), ("atest-cold", "atest"), ("suites", "suites")]
+)
 def test_each_robot_target_runs_its_own_data(
     runner: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, target: str, data: str
 ) -> None:
-    def robot(name: str, argv: list[str], path: Path | None) -> int:
+    def robot(name: str, argv: list[str], path: Path | None, more: dict[str, str]) -> int:
         directory = tmp_path / name
+        assert ("WARM:False" in argv) == (target == "atest-cold")
+        Path(more["DTSVIRT_TEMPLATES"]).mkdir()
         directory.mkdir()
         assert f"--outputdir={directory}" in argv
         passed = 3 if argv[-1] == data else 0
@@ -118,8 +122,10 @@ def test_each_robot_target_runs_its_own_data(
 
     monkeypatch.setattr(runner, "RESULTS", tmp_path)
     monkeypatch.setattr(runner, "run", robot)
+    monkeypatch.setattr(runner, "TMPFS", tmp_path)
     (totals,) = runner.TARGETS[target]()
     assert counted(totals) == (3, 0, 0)
+    assert [path.name for path in tmp_path.iterdir()] == [target]
 
 
 def test_a_command_counts_as_one_test(runner: ModuleType) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from pathlib import Path
 from weakref import WeakSet
 
@@ -31,9 +32,10 @@ async def hypervisor() -> FakeHypervisor:
 
 
 @pytest.fixture
-async def context(hypervisor: FakeHypervisor, tmp_path: Path) -> MachineContext:
+async def context(hypervisor: FakeHypervisor, tmp_path: Path) -> AsyncIterator[MachineContext]:
     host = LocalHost()
-    return MachineContext(hypervisor, host, ArtifactStore(host, tmp_path / "vms"), "a seed")
+    yield MachineContext(hypervisor, host, ArtifactStore(host, tmp_path / "vms"), "a seed")
+    await host.close()
 
 
 @pytest.fixture

@@ -78,6 +78,17 @@ async def test_the_configuration_asks_for_it(
     assert (await machine.start(Readiness.AGENT, 60, warm=False)).stages[0].name != "state restored"
 
 
+async def test_the_keyword_has_the_last_word_on_the_identity(
+    context: MachineContext, hypervisor: FakeHypervisor
+) -> None:
+    hypervisor.has_template = True
+    machine = Machine("vm0", parameters(warm="enable=yes,fresh_identity=yes"), context)
+    for asked, expected in ((None, True), (False, False)):
+        await machine.start(Readiness.AGENT, 60, fresh_identity=asked)
+        assert hypervisor.launched[-1].spec.fresh_identity is expected
+        await machine.kill()
+
+
 async def test_clones_have_the_cards_of_user_networks_alike(
     registry: Registry, hypervisor: FakeHypervisor
 ) -> None:
