@@ -51,6 +51,7 @@ CONNECT_SECONDS = 30.0
 PLUGGABLE_DISKS = ("virtio", "scsi")
 # QEMU lets go of a back end a moment after its device is gone, and tells nobody.
 BUSY_PAUSE = 0.02
+BUSY_PATIENCE = 0.5
 
 
 async def plug(instance: QemuInstance, device: Device | Disk) -> str:
@@ -254,6 +255,7 @@ async def _take_away(instance: QemuInstance, added: Sequence[Option]) -> None:
 
 
 async def _remove_backend(instance: QemuInstance, option: Option, deadline: Deadline) -> None:
+    patience, interrupted = Deadline(BUSY_PATIENCE), False
     while True:
         try:
             await _run(instance, remove_command(option))
@@ -263,9 +265,23 @@ async def _remove_backend(instance: QemuInstance, option: Option, deadline: Dead
                 break
             if "in use" not in error.summary or deadline.expired:
                 raise
+            if patience.expired and not interrupted:
+                await _interrupt(instance)
+                interrupted = True
         else:
             break
         await asyncio.sleep(deadline.at_most(BUSY_PAUSE))
+
+
+async def _interrupt(instance: QemuInstance) -> None:
+    """Let the virtual processors leave the guest's code for a moment.
+
+    QEMU frees a deleted device when each of them has left it once (RCU). Under TCG one that
+    spins with no interrupt coming, as in firmware that found nothing to boot, never does.
+    """
+    if await instance.status() == "running":
+        await instance.monitor.execute("stop")
+        await asyncio.shield(instance.monitor.execute("cont"))
 
 
 async def _run(instance: QemuInstance, command: Command) -> None:

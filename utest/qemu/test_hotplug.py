@@ -124,6 +124,21 @@ class ResetAfterUnplug:
         return reply
 
 
+class HeldUntilStopped(ResetAfterUnplug):
+    """A monitor whose QEMU holds on to the back end until the virtual processors stopped once."""
+
+    held = True
+
+    async def execute(
+        self, command: str, arguments: Any = None, *, timeout: float | None = None
+    ) -> Any:
+        if command == "stop":
+            self.held = False
+        if command == "blockdev-del" and self.held:
+            raise MonitorCommandError("QEMU refused blockdev-del: Node extra is in use")
+        return await super().execute(command, arguments, timeout=timeout)
+
+
 def vm(machine: str = "pc", **more: Any) -> VmSpec:
     return VmSpec(
         "vm0",
@@ -168,10 +183,12 @@ async def bus_of(instance: QemuInstance, device: str) -> str:
     return str(path).rpartition("/")[2]
 
 
-async def unplugged(instance: QemuInstance, device: str) -> None:
+async def unplugged(
+    instance: QemuInstance, device: str, through: type[ResetAfterUnplug] = ResetAfterUnplug
+) -> None:
     """Unplug with a guest that lets go."""
     monitor: Any = instance.monitor
-    instance.monitor = ResetAfterUnplug(monitor)  # type: ignore[assignment]
+    instance.monitor = through(monitor)  # type: ignore[assignment]
     try:
         await hotplug.unplug(instance, device, Deadline(SECONDS))
     finally:
@@ -215,6 +232,19 @@ async def test_disk_comes_and_goes(machine: str, start: Start, tmp_path: Path) -
         assert now["nodes"] - before["nodes"] >= {"extra", "extra-file"}
         await unplugged(instance, "extra")
         assert await everything(instance) == before
+
+
+async def test_spinning_processors_do_not_hold_a_disk_for_ever(
+    start: Start, tmp_path: Path
+) -> None:
+    image = tmp_path / "disk.raw"
+    image.write_bytes(bytes(1 << 20))
+    instance = await start(vm())
+    before = await everything(instance)
+    await hotplug.plug(instance, Disk(str(image), "raw", id="extra"))
+    await unplugged(instance, "extra", HeldUntilStopped)
+    assert await everything(instance) == before
+    assert await instance.status() == "running"
 
 
 async def test_other_devices_and_their_properties(start: Start) -> None:
