@@ -13,6 +13,7 @@ from DtsVirtLibrary.config.option_types import TEXT
 from DtsVirtLibrary.config.parameters import find_parameter
 from DtsVirtLibrary.config.problems import LONGEST_SHOWN, problem, unknown
 from DtsVirtLibrary.errors import ConfigError
+from DtsVirtLibrary.printable import without_surrogates
 from DtsVirtLibrary.spec import Origin
 
 # Far above everything that is allowed, and Python still turns it into text.
@@ -114,21 +115,31 @@ def _plain(definition: Parameter, name: str, value: object, origin: Origin) -> s
 def _text(definition: Parameter, name: str | None, value: object, origin: Origin) -> OptionText:
     if isinstance(value, bool):
         return "on" if value else "off"
+    place = definition.name if name is None else f"{definition.name}: {name}"
     if isinstance(value, str):
-        return str(value)
+        return _passable(str(value), place, origin)
     if isinstance(value, float) and not value.is_integer():
         return str(value)
-    place = definition.name if name is None else f"{definition.name}: {name}"
     if isinstance(value, int | float):
         if abs(value) >= LARGEST_NUMBER:
             raise problem(origin, place, f"a number of {LARGEST_NUMBER} or more")
         return str(int(value))
     if isinstance(value, os.PathLike):
-        return os.fsdecode(value)
+        return _passable(os.fsdecode(value), place, origin)
     if isinstance(value, SecretText) and isinstance(value.value, str):
+        _passable(value.value, place, origin)
         return value
     kind = type(value).__name__
     raise problem(origin, place, f"a value of type {kind}, expected text, a number, yes or no")
+
+
+def _passable(text: str, place: str, origin: Origin) -> str:
+    """Return `text`, which may be a secret, if a program and QMP's JSON can be handed it."""
+    if "\0" in text:
+        raise problem(origin, place, "a NUL character, which no program can be handed")
+    if without_surrogates(text) != text:
+        raise problem(origin, place, "half of a pair of surrogates, so it is no Unicode text")
+    return text
 
 
 def _is_list(value: object) -> TypeGuard[Sequence[object]]:

@@ -14,11 +14,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
-from DtsVirtLibrary.printable import printable, without_surrogates
+from DtsVirtLibrary.printable import printable
+from DtsVirtLibrary.qemu.foreign_json import checked_json
 
 # The longest true reply holds two streams of 16 MiB in base64.
 LINE_LIMIT = 64 * 1024 * 1024
-DEPTH_LIMIT = 64
 # The agent's integers have 64 bits, 20 digits at most; Python's reader is quadratic.
 DIGIT_LIMIT = 40
 SHOWN = 200
@@ -113,7 +113,7 @@ def _parse(line: bytes) -> object:
         parse_float=_float,
         parse_constant=_refuse_constant,
     )
-    return _checked(value, DEPTH_LIMIT)
+    return checked_json(value)
 
 
 def _reply(value: object, delimited: bool) -> AgentReply:
@@ -132,19 +132,6 @@ def _reply(value: object, delimited: bool) -> AgentReply:
         error_class=printable(str(error.get("class", "GenericError")), SHOWN),
         id=value.get("id"),
     )
-
-
-def _checked(value: Any, depth: int) -> Any:
-    """Return `value` with encodable strings only, refusing deep nesting."""
-    if isinstance(value, str):
-        return without_surrogates(value)
-    if not isinstance(value, (dict, list)):
-        return value
-    if depth == 0:
-        raise ValueError(f"it is nested more than {DEPTH_LIMIT} deep")
-    if isinstance(value, list):
-        return [_checked(item, depth - 1) for item in value]
-    return {without_surrogates(key): _checked(item, depth - 1) for key, item in value.items()}
 
 
 def _integer(digits: str) -> int:

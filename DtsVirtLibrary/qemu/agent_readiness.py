@@ -9,6 +9,7 @@ from DtsVirtLibrary.loop import Deadline
 from DtsVirtLibrary.qemu.agent import Agent
 from DtsVirtLibrary.qemu.monitor import Monitor
 from DtsVirtLibrary.qemu.names import AGENT_CHARDEV, AGENT_PORT
+from DtsVirtLibrary.qemu.replies import CHARDEVS, ask
 from DtsVirtLibrary.results import MonitorEvent
 from DtsVirtLibrary.timeline import Timeline
 
@@ -92,7 +93,7 @@ class AgentReadiness:
                     ) from None
 
     async def _frontend_open(self) -> bool:
-        reply = await self._monitor.execute("query-chardev", timeout=10.0)
+        reply = await ask(self._monitor, "query-chardev", CHARDEVS)
         return any(
             chardev["label"] == AGENT_CHARDEV and chardev["frontend-open"] for chardev in reply
         )

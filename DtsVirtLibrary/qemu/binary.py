@@ -10,6 +10,8 @@ from typing import Any, TypeAlias
 from DtsVirtLibrary.errors import CommandError, Evidence, HostError, HypervisorMissing
 from DtsVirtLibrary.host.protocol import FileStatus, Host, HostPath
 from DtsVirtLibrary.qemu.facts import FORMAT, BinaryFacts, Machine, from_json, to_json
+from DtsVirtLibrary.qemu.foreign_json import Shape, misfit
+from DtsVirtLibrary.qemu.replies import PROPERTIES
 
 __all__ = ["BinaryFacts", "probe"]
 
@@ -28,6 +30,18 @@ _PACKAGE_HINT = "On Debian: apt-get install --no-install-recommends qemu-system-
 _MACHINES = ("pc", "q35")
 _SILENT = ("-M", "none", "-S", "-nodefaults", "-no-user-config", "-display", "none")
 _QMP_ON_STDIO = ("-chardev", "stdio,id=qmp", "-mon", "chardev=qmp,mode=control")
+# The answers to what is asked of every binary, in that order.
+_VERSION: Shape = {"qemu": {"major": int, "minor": int, "micro": int}, "package?": str}
+_MACHINE: Shape = {
+    "name": str,
+    "cpu-max": int,
+    "alias?": str,
+    "is-default?": bool,
+    "deprecated?": bool,
+}
+_NAMES: Shape = [{"name": str}]
+_OPTIONS: Shape = [{"option": str, "parameters": _NAMES}]
+_SHAPES = (_VERSION, [_MACHINE], _NAMES, _NAMES, _NAMES, _NAMES, _OPTIONS)
 
 
 async def probe(host: Host, path: str | None, cache_directory: HostPath) -> BinaryFacts:
@@ -131,12 +145,17 @@ async def _general(host: Host, binary: str) -> list[Any]:
             f"QEMU binary '{binary}' is version {'.'.join(map(str, version))}; "
             f"{'.'.join(map(str, OLDEST))} is the oldest that is supported. {_PACKAGE_HINT}"
         )
-    if len(answers) < len(commands) or any("return" not in answer for answer in answers):
+    replies = [answer["return"] for answer in answers if "return" in answer]
+    found = [f"Answers: {len(replies)} of {len(commands)}"]
+    for (command, _), reply, shape in zip(commands, replies, _SHAPES, strict=False):
+        if difference := misfit(reply, shape):
+            found.append(f"{command}: {difference}")
+    if len(replies) < len(commands) or len(found) > 1:
         raise HypervisorMissing(
             f"'{binary}' on {host.name} does not answer like a QEMU system emulator.",
-            Evidence(stderr_tail=stderr, facts=[f"Answers: {len(answers)} of {len(commands)}"]),
+            Evidence(stderr_tail=stderr, facts=found),
         )
-    return [answer["return"] for answer in answers]
+    return replies
 
 
 async def _properties(
@@ -154,7 +173,8 @@ async def _properties(
         lot = lots.pop()
         _, answers, _ = await _talk(host, binary, [(c, {"typename": n}) for c, n in lot])
         for (_, name), answer in zip(lot, answers, strict=False):
-            found[name] = _settable(answer.get("return", ()))
+            reply = answer.get("return", [])
+            found[name] = None if misfit(reply, PROPERTIES) else _settable(reply)
         rest = lot[len(answers) :]
         # Some answers are lost with a binary that ends itself, so halves find the culprit.
         if len(rest) == 1 and len(lot) == 1:
@@ -201,15 +221,15 @@ def _messages(text: str) -> list[Mapping[str, Any]]:
     for line in text.splitlines():
         try:
             message = json.loads(line)
-        except ValueError:
+        except (ValueError, RecursionError):
             continue
         if isinstance(message, dict):
             messages.append(message)
     return messages
 
 
-def _version(greeting: Mapping[str, Any] | None) -> tuple[int, int, int] | None:
-    if greeting is None:
+def _version(greeting: Any) -> tuple[int, int, int] | None:
+    if misfit(greeting, {"version": _VERSION}):
         return None
     qemu = greeting["version"]["qemu"]
     return qemu["major"], qemu["minor"], qemu["micro"]

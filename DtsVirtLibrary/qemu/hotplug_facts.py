@@ -13,6 +13,13 @@ from DtsVirtLibrary.qemu.binary import probe
 from DtsVirtLibrary.qemu.facts import BinaryFacts
 from DtsVirtLibrary.qemu.hostfacts import HostFacts
 from DtsVirtLibrary.qemu.monitor import Monitor
+from DtsVirtLibrary.qemu.replies import (
+    CHARDEVS,
+    MEMORY_BACKENDS,
+    PCI_BUSES,
+    PROPERTIES,
+    ask,
+)
 from DtsVirtLibrary.qemu.slots import SLOTS
 
 if TYPE_CHECKING:
@@ -68,7 +75,7 @@ async def free_slot(monitor: Monitor, vm: str) -> str:
 
     :raises VmStateError: all of them are taken.
     """
-    buses = await monitor.execute("query-pci")
+    buses = await ask(monitor, "query-pci", PCI_BUSES)
     taken = {device["slot"] for bus in buses if bus["bus"] == 0 for device in bus["devices"]}
     for slot in SLOTS:
         if slot not in taken:
@@ -81,7 +88,7 @@ async def require_shared_memory(monitor: Monitor, vm: str) -> None:
 
     :raises VmStateError: it cannot; the guest would just have a dead card.
     """
-    backends = await monitor.execute("query-memdev")
+    backends = await ask(monitor, "query-memdev", MEMORY_BACKENDS)
     if not any(backend["share"] for backend in backends):
         raise VmStateError(
             f"VM '{vm}' was started without shared memory, so a vhost-user back end cannot see "
@@ -99,9 +106,9 @@ async def wait_connected(
     :raises BackendError: nobody connected in time.
     """
     while True:
-        known = await monitor.execute("query-chardev")
-        filename = next(item["filename"] for item in known if item["label"] == chardev)
-        if not filename.startswith("disconnected:"):
+        known = await ask(monitor, "query-chardev", CHARDEVS)
+        filenames = [item["filename"] for item in known if item["label"] == chardev]
+        if filenames and not filenames[0].startswith("disconnected:"):
             return
         if deadline.expired:
             raise BackendError(
@@ -112,5 +119,5 @@ async def wait_connected(
 
 
 async def _children(monitor: Monitor, path: str, kind: str = "child<") -> set[str]:
-    reply = await monitor.execute("qom-list", {"path": path})
+    reply = await ask(monitor, "qom-list", PROPERTIES, {"path": path})
     return {item["name"] for item in reply if item["type"].startswith(kind)}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shlex
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
@@ -26,8 +25,10 @@ from DtsVirtLibrary.qemu.monitor import Monitor
 from DtsVirtLibrary.qemu.pci import guest_address, pci_functions, unnumbered_bridges
 from DtsVirtLibrary.qemu.placement import Placement
 from DtsVirtLibrary.qemu.prepared import PreparedStart
+from DtsVirtLibrary.qemu.replies import PCI_BUSES, STATUS, ask
 from DtsVirtLibrary.qemu.resources import StartResources
 from DtsVirtLibrary.qemu.snapshots import Snapshots
+from DtsVirtLibrary.qemu.usernet import ssh_forward
 from DtsVirtLibrary.qemu.warm import TemplateDraft, freshen
 from DtsVirtLibrary.results import MonitorEvent, PciFunction
 from DtsVirtLibrary.spec import Device, Disk, HostPciDevice
@@ -36,8 +37,6 @@ from DtsVirtLibrary.timeline import Timeline
 TAIL_BYTES = 8 * 1024
 # Logs beyond this are kept as their last part.
 KEPT_BYTES = 16 * 1024 * 1024
-# `info usernet`:  TCP[HOST_FORWARD]  14  127.0.0.1 40123  10.0.2.15 22  0  0
-FORWARD = re.compile(r"^\s*TCP\[HOST_FORWARD\]\s+\d+\s+(\S+)\s+(\d+)\s+\S+\s+22\s", re.MULTILINE)
 
 
 class QemuInstance:
@@ -173,7 +172,7 @@ class QemuInstance:
 
     async def status(self) -> str:
         """Return QMP's run state: ``running``, ``paused``, ``guest-panicked``, ..."""
-        reply = await self.monitor.execute("query-status")
+        reply = await ask(self.monitor, "query-status", STATUS)
         return str(reply["status"])
 
     async def power_button(self) -> None:
@@ -229,7 +228,7 @@ class QemuInstance:
         return self._functions(await self._query_pci())
 
     async def _query_pci(self) -> Any:
-        return await self.monitor.execute("query-pci")
+        return await ask(self.monitor, "query-pci", PCI_BUSES)
 
     def _functions(self, view: Any) -> tuple[PciFunction, ...]:
         hosts = {
@@ -276,11 +275,8 @@ class QemuInstance:
 
     async def find_forward(self) -> None:
         """Learn which port QEMU bound for the guest's SSH server."""
-        if self.spec.control_nic is None:
-            return
-        text = await self.monitor.human("info usernet")
-        if match := FORWARD.search(text):
-            self.forward = (match[1], int(match[2]))
+        if self.spec.control_nic is not None:
+            self.forward = ssh_forward(await self.monitor.human("info usernet"))
 
     async def tails(self) -> tuple[str, str]:
         """Return the last lines of QEMU's stderr and of the serial console."""

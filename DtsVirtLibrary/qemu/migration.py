@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Mapping
-from typing import Any
 
 from DtsVirtLibrary.errors import MonitorError
 from DtsVirtLibrary.loop import Deadline
+from DtsVirtLibrary.printable import printable
 from DtsVirtLibrary.qemu.monitor import Monitor
+from DtsVirtLibrary.qemu.replies import MIGRATION, ask
 from DtsVirtLibrary.results import MonitorEvent
 
 CAPABILITIES = ("events", "x-ignore-shared")
@@ -88,9 +88,11 @@ async def _completed(monitor: Monitor, mark: float) -> None:
     )
     if event.data["status"] == "completed":
         return
-    found: Mapping[str, Any] = await monitor.execute("query-migrate")
+    found = await ask(monitor, "query-migrate", MIGRATION)
     reason = found.get("error-desc", f"it is {event.data['status']}")
-    raise MonitorError(f"VM '{monitor.vm}': the state of its devices was not carried: {reason}")
+    raise MonitorError(
+        f"VM '{monitor.vm}': the state of its devices was not carried: {printable(reason)}"
+    )
 
 
 def _is_final(event: MonitorEvent) -> bool:

@@ -40,6 +40,7 @@ from DtsVirtLibrary.errors import (
 from DtsVirtLibrary.loop import Deadline
 from DtsVirtLibrary.printable import printable
 from DtsVirtLibrary.qemu.events import EventLog, Match, named
+from DtsVirtLibrary.qemu.foreign_json import checked_json
 from DtsVirtLibrary.qemu.transcript import Transcript, redacted
 from DtsVirtLibrary.results import MonitorEvent
 
@@ -104,6 +105,11 @@ class Monitor:
             ) from error
         except ConnectError as error:
             raise self._not_connected(error.exc) from error
+        except AssertionError as error:
+            # The client's own: the connection broke in the moment in which it was made.
+            self._watcher = asyncio.ensure_future(self._watch())
+            await self._closed.wait()
+            raise self._gone("QEMU closed the monitor right after it had started up") from error
         self._watcher = asyncio.ensure_future(self._watch())
 
     async def execute(
@@ -328,6 +334,8 @@ class _Client(QMPClient):
 
     def _cb_inbound(self, msg: Message) -> Message:
         self._transcript.received(self._log.now(), bytes(msg))
+        for name in list(msg):
+            msg[name] = checked_json(msg[name])
         return msg
 
 

@@ -77,9 +77,9 @@ def check_option(plan: Plan, option: RawOption) -> None:
     :raises ConfigError: it is none, would break the library's hold, or is gone from QEMU.
     """
     if not option.name:
-        raise plan.refusal(
-            None, f"usercmd: '{option.values[0]}' is no option; one begins with a dash"
-        )
+        # Two dashes and nothing behind them have no value either.
+        word = option.values[0] if option.values else "--"
+        raise plan.refusal(None, f"usercmd: '{word}' is no option; one begins with a dash")
     if option.name in _HELD:
         raise plan.refusal(
             None, f"usercmd: option '-{option.name}' is not taken: {_HELD[option.name]}"

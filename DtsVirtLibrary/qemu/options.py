@@ -46,8 +46,11 @@ class Option:
 
 
 def flag(name: str) -> Option:
-    """Return an option without a value."""
-    return Option(name)
+    """Return an option without a value.
+
+    :raises ConfigError: its name holds a NUL character.
+    """
+    return Option(_checked(name))
 
 
 def text(name: str, value: str) -> Option:
@@ -55,7 +58,7 @@ def text(name: str, value: str) -> Option:
 
     :raises ConfigError: the value holds a NUL character.
     """
-    return Option(name, _checked(value))
+    return Option(_checked(name), _checked(value))
 
 
 def pairs(name: str, first: str | None, values: Values | Pairs) -> Option:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from DtsVirtLibrary.errors import HostError
 from DtsVirtLibrary.host.protocol import Host
 from DtsVirtLibrary.qemu.monitor import Monitor
+from DtsVirtLibrary.qemu.replies import VCPUS, ask
 from DtsVirtLibrary.spec import Cpu, VmSpec
 
 ONLINE = "/sys/devices/system/cpu/online"
@@ -41,7 +42,7 @@ async def pin(host: Host, monitor: Monitor, spec: VmSpec) -> list[str]:
     if not spec.cpu.pins:
         return []
     await require_cpus(host, spec)
-    vcpus = await monitor.execute("query-cpus-fast")
+    vcpus = await ask(monitor, "query-cpus-fast", VCPUS)
     threads: dict[int, set[int]] = defaultdict(set)
     for vcpu in vcpus:
         threads[vcpu["thread-id"]].update(pins_of(vcpu["cpu-index"], spec.cpu))

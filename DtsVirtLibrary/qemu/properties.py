@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from fractions import Fraction
 
 from DtsVirtLibrary.errors import nearest
 from DtsVirtLibrary.qemu.plan import Plan
@@ -24,8 +25,16 @@ _BOOLEANS = {"on": "on", "yes": "on", "true": "on", "y": "on", "1": "on"} | {
     "off": "off", "no": "off", "false": "off", "n": "off", "0": "off"
 }  # fmt: skip
 _INTEGER = re.compile(r"(u?)int(\d*)(?:_t)?\Z")
-_NUMBER = re.compile(r"[+-]?(?:0[xX][0-9a-fA-F]+|[0-9]+)\Z")
-_SIZE = re.compile(r"(?:0[xX][0-9a-fA-F]+|[0-9]+(?:\.[0-9]+)?)[bBkKmMgGtTpPeE]?\Z")
+# More digits than these are in no number of 64 bits, and Python reads them slowly or not at all.
+_HEXADECIMAL, _DECIMAL = r"0[xX][0-9a-fA-F]{1,16}", r"[0-9]{1,20}"
+_NUMBER = re.compile(rf"[+-]?(?:{_HEXADECIMAL}|{_DECIMAL})\Z")
+# As QEMU reads sizes: a unit after a decimal number only, a fraction only with a larger unit.
+_SIZE = re.compile(
+    rf"(?P<hexadecimal>{_HEXADECIMAL})\Z|(?P<bytes>{_DECIMAL})[bB]?\Z"
+    rf"|(?P<many>{_DECIMAL}(?:\.{_DECIMAL})?)(?P<unit>[kKmMgGtTpPeE])\Z"
+)
+_UNITS = "KMGTPE"
+LARGEST_SIZE = 2**64 - 1
 
 
 def check_driver(plan: Plan, driver: str, origin: Origin | None) -> str:
@@ -88,11 +97,26 @@ def convert(kind: str, value: str) -> str | None:
     if kind == "OnOffAuto":
         return "auto" if value.lower() == "auto" else _BOOLEANS.get(value.lower())
     if kind == "size":
-        return value if _SIZE.match(value) else None
+        return value if size_in_bytes(value) is not None else None
     if bounds := integer_bounds(kind):
         number = _integer(value)
         return value if number is not None and bounds[0] <= number <= bounds[1] else None
     return value
+
+
+def size_in_bytes(value: str) -> int | None:
+    """Return the bytes of a size such as ``4096``, ``0x1000`` or ``1.5G``, None if it is none."""
+    match = _SIZE.match(value)
+    if match is None:
+        return None
+    if match["many"]:
+        power = 1 + _UNITS.index(match["unit"].upper())
+        size = int(Fraction(match["many"]) * 1024**power)
+    elif match["bytes"]:
+        size = int(match["bytes"])
+    else:
+        size = int(match["hexadecimal"], 16)
+    return size if size <= LARGEST_SIZE else None
 
 
 def _integer(value: str) -> int | None:

@@ -12,13 +12,12 @@ from typing import Any
 
 from DtsVirtLibrary.qemu.facts import BinaryFacts
 from DtsVirtLibrary.qemu.options import Option
-from DtsVirtLibrary.qemu.properties import integer_bounds
+from DtsVirtLibrary.qemu.properties import integer_bounds, size_in_bytes
 
 TRUE = "on"
 # Values of back ends that are not text: everything else of theirs is.
 BACKEND_BOOLEANS = frozenset({"restrict", "vhost", "server", "wait", "read-only", "no-flush"})
 BACKEND_NUMBERS = frozenset({"queues", "reconnect", "reconnect-ms"})
-SIZE_UNITS = "BKMGTPE"
 
 
 @dataclass(frozen=True)
@@ -72,14 +71,7 @@ def _typed(name: str, kind: str, value: str) -> Any:
         return value == TRUE
     if integer_bounds(kind) is not None:
         return int(value, 16 if "x" in value.lower() else 10)
-    return _bytes(value) if kind == "size" else value
-
-
-def _bytes(size: str) -> int:
-    if size.lower().startswith("0x"):
-        return int(size, 16)
-    unit = SIZE_UNITS.find(size[-1].upper())
-    return int(size) if unit < 0 else int(float(size[:-1]) * 1024**unit)
+    return size_in_bytes(value) if kind == "size" else value
 
 
 def _netdev(option: Option) -> dict[str, Any]:

@@ -18,6 +18,8 @@ from DtsVirtLibrary.errors import (
     nearest,
 )
 from DtsVirtLibrary.loop import Deadline
+from DtsVirtLibrary.printable import printable
+from DtsVirtLibrary.qemu.replies import BLOCK_NODES, JOBS, ask
 from DtsVirtLibrary.qemu.warm import freshen
 from DtsVirtLibrary.results import MonitorEvent
 from DtsVirtLibrary.spec import Disk
@@ -104,7 +106,7 @@ class Snapshots:
 
     async def _make_node(self) -> None:
         instance = self._instance
-        nodes = await instance.monitor.execute("query-named-block-nodes")
+        nodes = await ask(instance.monitor, "query-named-block-nodes", BLOCK_NODES)
         if any(node["node-name"] == NODE for node in nodes):
             return
         program = await instance.host.which("qemu-img")
@@ -138,10 +140,10 @@ class Snapshots:
         await monitor.wait_for_event(
             ["JOB_STATUS_CHANGE"], deadline=deadline, match=concluded, since=mark
         )
-        jobs = await monitor.execute("query-jobs")
+        jobs = await ask(monitor, "query-jobs", JOBS)
         error = next((item.get("error") for item in jobs if item["id"] == job), None)
         await monitor.execute("job-dismiss", {"id": job})
         if error is not None:
             raise MonitorError(
-                f"VM '{self._instance.spec.name}': {command} of '{name}' failed: {error}"
+                f"VM '{self._instance.spec.name}': {command} of '{name}' failed: {printable(error)}"
             )
