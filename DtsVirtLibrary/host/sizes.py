@@ -6,7 +6,7 @@ import re
 
 from DtsVirtLibrary.errors import ConfigError
 
-SIZE = re.compile(r"(\d+)\s*([KMG]?)(?:I?B)?", re.IGNORECASE)
+SIZE = re.compile(r"([0-9]{1,12})\s*([KMG]?)(?:I?B)?", re.IGNORECASE)
 UNITS = {"K": 1, "": 1024, "M": 1024, "G": 1024 * 1024}
 
 

@@ -52,8 +52,8 @@ CAUSES: tuple[tuple[re.Pattern[str], Cause], ...] = (
     (LOCKED, image_in_use),
     (
         re.compile(
-            r"-vnc (?P<address>\S*):(?P<display>\d+)\S*: Failed to find an available port: "
-            r"Address already in use"
+            r"-vnc (?P<address>\S*):(?P<display>[0-9]{1,5})\b\S*: "
+            r"Failed to find an available port: Address already in use"
         ),
         _display_taken,
     ),

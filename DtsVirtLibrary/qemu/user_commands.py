@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from DtsVirtLibrary.qemu.option_rules import check_option
@@ -11,6 +12,7 @@ from DtsVirtLibrary.qemu.properties import is_pci
 from DtsVirtLibrary.qemu.raw_options import raw_options, split_keys
 from DtsVirtLibrary.qemu.slots import Claim
 
+_SECONDS = re.compile(r"[0-9]{1,9}")
 _WITH_SHORT_BOOLEANS = ("chardev", "monitor", "serial", "netdev", "parallel", "mon")
 _SHORT_BOOLEANS = {"server": "server=on", "nowait": "wait=off", "vhostforce": "vhostforce=on"}
 
@@ -72,6 +74,6 @@ def _translated_word(plan: Plan, word: str) -> str:
         return _SHORT_BOOLEANS[word]
     key, _, number = word.partition("=")
     lacks = not plan.binary.has_option("chardev", "reconnect")
-    if key == "reconnect" and number.isdigit() and lacks:
+    if key == "reconnect" and _SECONDS.fullmatch(number) and lacks:
         return f"reconnect-ms={int(number) * 1000}"
     return word

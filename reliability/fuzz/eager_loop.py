@@ -47,7 +47,6 @@ class EagerLoop(asyncio.SelectorEventLoop):
 def run(coroutine: Coroutine[Any, Any, None]) -> None:
     """Run a coroutine on a loop of its own; nothing of it may be left afterwards."""
     loop = EagerLoop()
-    asyncio.set_event_loop(loop)
     try:
         loop.run_until_complete(coroutine)
         left = asyncio.all_tasks(loop)
@@ -56,6 +55,5 @@ def run(coroutine: Coroutine[Any, Any, None]) -> None:
         for task in asyncio.all_tasks(loop):
             task.cancel()
         loop.run_until_complete(asyncio.sleep(0))
-        asyncio.set_event_loop(None)
         loop.close()
     assert not loop.complaints, loop.complaints

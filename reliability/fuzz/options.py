@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from itertools import cycle
 from pathlib import Path
 from typing import Any
@@ -39,7 +40,10 @@ from DtsVirtLibrary.spec import (
 from reliability.fuzz.quoting import values_of
 
 FACTS = Path(__file__).parents[2] / "utest" / "qemu" / "facts"
-BINARIES = [from_json((FACTS / f"qemu-{name}.json").read_text()) for name in ("7.2", "10.0")]
+OLDER, NEWER = (from_json((FACTS / f"qemu-{name}.json").read_text()) for name in ("7.2", "10.0"))
+# Since 10.2 a character device has only reconnect-ms.
+CHARDEV = {"chardev": NEWER.options["chardev"] - {"reconnect"}}
+BINARIES = (OLDER, NEWER, replace(NEWER, options={**NEWER.options, **CHARDEV}))
 PLACES = Placement("/run/it's, a", Descriptor(10), Descriptor(11), append="quiet")
 HOST = HostFacts(vhost_net=True, working_directory="/home/it's, a")
 ALL = b"\xff"

@@ -58,7 +58,8 @@ def _hang(number: int, frame: FrameType | None) -> None:
 
 
 def _place(error: BaseException) -> str:
-    frames = traceback.extract_tb(error.__traceback__)
+    every = traceback.extract_tb(error.__traceback__)
+    frames = [frame for frame in every if frame.name != _hang.__name__]
     ours = [frame for frame in frames if "DtsVirtLibrary" in frame.filename] or frames
     last = ours[-1]
     line = "" if isinstance(error, Hang) else f":{last.lineno}"

@@ -188,3 +188,25 @@ def test_a_text_entry_of_yaml_is_told_with_its_line() -> None:
 
 def test_several_devices() -> None:
     assert len(devices(yaml("device: [igb, {driver: e1000e}, driver=virtio-rng-pci]"))) == 3
+
+
+@pytest.mark.fault(11)
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        (
+            'vm0: {net: [{type: nic}, {type: tap, opt_ifname: "\\ud800"}]}',
+            "net: opt_ifname: half of",
+        ),
+        ('vm0: {login: {user: root, password: "geheim\\udfff"}}', "login: password: half of"),
+        ('vm0: {pid_file: "a\\0b"}', "pid_file: a NUL character"),
+        (
+            'vm0: {device: {driver: vhost-user, opt_path: s, opt_settings: {csum: "a\\0b=1"}}}',
+            "device: opt_settings: a NUL character",
+        ),
+    ],
+)
+def test_escapes_that_make_no_text_are_refused(text: str, says: str) -> None:
+    message = refused(text)
+    assert message.startswith(f"a.yaml:1: {says}")
+    assert "geheim" not in message

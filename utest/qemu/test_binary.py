@@ -219,6 +219,25 @@ async def test_qemu_that_stops_answering(host: LocalHost, tmp_path: Path) -> Non
     assert list(tmp_path.iterdir()) == [tmp_path / "qemu"]
 
 
+async def test_answers_of_another_shape_are_those_of_no_qemu(
+    host: LocalHost, tmp_path: Path
+) -> None:
+    lines = [json.dumps(greeting(9, 0)), *['{"return": [{"name": 5}]}'] * 9]
+    script = program(tmp_path / "qemu", "\n".join(["#!/bin/sh", "cat <<'EOF'", *lines, "EOF", ""]))
+    with pytest.raises(HypervisorMissing) as caught:
+        await probe(host, script, tmp_path)
+    assert "does not answer like a QEMU system emulator" in str(caught.value)
+    assert "query-version: it is not of type object" in str(caught.value)
+    assert "query-machines: it[0].name is not of type str: 5" in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ['{"QMP": "x"}', '{"QMP": {"version": {"qemu": 7}}}', "[" * 9999])
+async def test_a_greeting_of_another_shape(host: LocalHost, tmp_path: Path, text: str) -> None:
+    script = program(tmp_path / "qemu", f"#!/bin/sh\ncat <<'EOF'\n{text}\nEOF\n")
+    with pytest.raises(HypervisorMissing, match="Answers: 0 of 7"):
+        await probe(host, script, tmp_path)
+
+
 def test_facts_survive_json() -> None:
     facts = BinaryFacts("/q", (7, 2, 1), devices={"a": {"b": "bool"}, "c": None})
     assert from_json(to_json(facts)) == facts

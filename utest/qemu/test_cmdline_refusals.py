@@ -380,6 +380,13 @@ CASES: dict[str, tuple[VmSpec, tuple[str, ...]]] = {
         vm(user_commands=("e1000", "-rtc", "base=utc")),
         ("usercmd: 'e1000' is no option; one begins with a dash",),
     ),
+    "usercmd of two dashes": (
+        vm(user_commands=("--",)), ("usercmd: '--' is no option; one begins with a dash",),
+    ),
+    "number of more digits than Python reads": (
+        vm(OtherDevice("virtio-balloon-pci", {"acpi-index": "9" * 4400}, id="b", origin=HERE)),
+        ("property 'acpi-index' of device 'virtio-balloon-pci' does not take '999",),
+    ),
     "usercmd with two values": (
         vm(user_commands=("-rtc", "base=utc", "more")),
         ("usercmd: option '-rtc' has the values base=utc, more, and an option of QEMU takes one",),

@@ -62,6 +62,12 @@ async def talk(monitor: Monitor) -> AsyncIterator[tuple[Monitor, FakeQmp]]:
         await monitor.close()
 
 
+async def connect_and_ask(monitor: Monitor, ours: socket.socket) -> None:
+    """Connect and give a first command."""
+    await monitor.connect(ours, Deadline(PATIENT))
+    await monitor.execute("query-status", timeout=PATIENT)
+
+
 @pytest.mark.qemu
 class TestRealQemu:
     async def test_answers_after_it_has_started(
@@ -236,6 +242,22 @@ class TestMisbehavingQemu:
             with pytest.raises(MonitorError, match="does not speak QMP"):
                 await monitor.connect(ours, Deadline(PATIENT))
 
+    @pytest.mark.parametrize("behind", [b"garbage\r\n", b""])
+    async def test_a_connection_that_breaks_in_the_moment_it_is_made(
+        self, monitor: Monitor, behind: bytes
+    ) -> None:
+        async with fake_qmp() as (ours, fake):
+
+            def answer(request: dict[str, object]) -> bytes:
+                fake.send(b'{"return": {}}\r\n' + behind)
+                fake.hang_up()
+                return b""
+
+            fake.answer = answer
+            with pytest.raises(MonitorClosed):
+                await connect_and_ask(monitor, ours)
+            assert monitor.closed
+
     async def test_an_interrupted_connect_leaves_nothing(self, monitor: Monitor) -> None:
         async with fake_qmp() as (ours, fake):
             fake.answer = lambda request: b""
@@ -258,6 +280,30 @@ class TestMisbehavingQemu:
         with pytest.raises(MonitorClosed, match="before it answered query-x") as caught:
             await monitor.execute("query-x", timeout=PATIENT)
         assert str(caught.value).replace("\n", "").isprintable()
+
+    async def test_surrogates_reach_no_report(self, talk: tuple[Monitor, FakeQmp]) -> None:
+        monitor, fake = talk
+        fake.instead_of(
+            "query-x",
+            lambda request: (
+                event("ODD", text="\ud800")
+                + b'{"return": ["\\udfff"], "id": "%s"}\r\n' % request["id"].encode()
+            ),
+        )
+        assert await monitor.execute("query-x", timeout=PATIENT) == ["\ufffd"]
+        assert monitor.events[-1].data == {"text": "\ufffd"}
+
+    async def test_an_answer_that_is_too_deep_ends_the_connection(
+        self, talk: tuple[Monitor, FakeQmp]
+    ) -> None:
+        monitor, fake = talk
+        deep = b"[" * 100 + b"]" * 100
+        fake.instead_of(
+            "query-x",
+            lambda request: b'{"return": %s, "id": "%s"}\r\n' % (deep, request["id"].encode()),
+        )
+        with pytest.raises(MonitorClosed, match="nested more than 64 deep"):
+            await monitor.execute("query-x", timeout=PATIENT)
 
     async def test_an_answer_that_is_none(self, talk: tuple[Monitor, FakeQmp]) -> None:
         monitor, fake = talk

@@ -49,7 +49,15 @@ def test_what_is_no_key_is_refused(key: str) -> None:
         pairs("-device", "e1000", {key: "x"})
 
 
-@pytest.mark.parametrize("make", [lambda v: pairs("-a", None, {"b": v}), lambda v: text("-a", v)])
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda v: pairs("-a", None, {"b": v}),
+        lambda v: text("-a", v),
+        lambda v: text(v, "a"),
+        flag,
+    ],
+)
 def test_nul_is_refused(make: object) -> None:
     with pytest.raises(ConfigError, match="NUL"):
         make("a\0b")  # type: ignore[operator]

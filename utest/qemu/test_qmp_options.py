@@ -8,6 +8,7 @@ import pytest
 
 from DtsVirtLibrary.qemu.facts import BinaryFacts
 from DtsVirtLibrary.qemu.options import Option, pairs
+from DtsVirtLibrary.qemu.properties import convert, size_in_bytes
 from DtsVirtLibrary.qemu.qmp_options import Command, add_command, remove_command
 
 BINARY = BinaryFacts(
@@ -164,3 +165,32 @@ def test_values_have_their_types(option: Option, command: str, arguments: dict[s
 )
 def test_each_is_taken_back_by_its_counterpart(option: Option, command: Command) -> None:
     assert remove_command(option) == command
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [
+        ("4096", 4096),
+        ("4096b", 4096),
+        ("0x1000", 4096),
+        ("0x1b", 27),
+        ("4K", 4096),
+        ("1.5k", 1536),
+        ("9007199254740993K", 9007199254740993 * 1024),
+        ("15E", 15 * 1024**6),
+        ("18446744073709551615", 2**64 - 1),
+        ("18446744073709551616", None),
+        ("16E", None),
+        ("0x10K", None),
+        ("5.5", None),
+        ("5.5B", None),
+        ("-1", None),
+        ("", None),
+        ("٣", None),
+        ("9" * 5000, None),
+        ("9" * 5000 + "K", None),
+    ],
+)
+def test_sizes_as_qemu_reads_them(text: str, size: int | None) -> None:
+    assert size_in_bytes(text) == size
+    assert convert("size", text) == (None if size is None else text)

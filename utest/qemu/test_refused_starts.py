@@ -28,6 +28,12 @@ SAID = [
         "VM 'vm0': VNC display 4000 (port 9900 of 127.0.0.1) is taken by another process.",
     ),
     (
+        f"-vnc 127.0.0.1:{'9' * 5000}: Failed to find an available port: Address already in use\n"
+        "Could not set up host forwarding rule 'tcp:127.0.0.1:1-:22'\n",
+        PortInUse,
+        "VM 'vm0': the port of opt_hostfwd=tcp:127.0.0.1:1-:22 cannot be had",
+    ),
+    (
         "qemu-system-x86_64: -netdev user,id=host-connect,hostfwd=tcp:127.0.0.1:5555-:22: "
         "Could not set up host forwarding rule 'tcp:127.0.0.1:5555-:22'\n",
         PortInUse,
