@@ -51,13 +51,18 @@ class Parts:
 
 
 def assemble(
-    settings: Settings, artifacts: Path, progress: Callable[[str], None], seed: str
+    settings: Settings,
+    artifacts: Path,
+    progress: Callable[[str], None],
+    seed: str,
+    on_reset: Callable[[str], None],
 ) -> Parts:
     """Make the parts for QEMU on the local machine.
 
     :param artifacts: directory for the files kept of VMs.
     :param progress: called with a line on each step of a long preparation.
     :param seed: tells this run from others that share the host.
+    :param on_reset: called on the loop with a VM's name when its guest was reset or panicked.
     """
     host = LocalHost()
 
@@ -72,5 +77,6 @@ def assemble(
         QemuSettings(settings.qemu, settings.accelerator, settings.monitor_timeout.total_seconds()),
         guest_files,
     )
-    registry = Registry(MachineContext(hypervisor, host, ArtifactStore(host, artifacts), seed))
+    store = ArtifactStore(host, artifacts)
+    registry = Registry(MachineContext(hypervisor, host, store, seed, on_reset))
     return Parts(host, host, hypervisor, registry, Configs(host), HostResources(host))

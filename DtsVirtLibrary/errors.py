@@ -22,9 +22,12 @@
     ├── VmDied                  the VM's process ended while it was needed
     │   ├── GuestShutdown       ... because the guest powered off
     │   └── GuestPanic          ... or its kernel panicked
+    ├── GuestRebooted           the guest was reset while it was needed
+    ├── GuestIoError            the guest stands still, since its disk failed on the host
     ├── MonitorError            QMP or the human monitor
     │   ├── MonitorTimeout      no answer in time: the outcome is unknown
-    │   ├── MonitorCommandError QEMU refused the command
+    │   ├── MonitorClosed       the connection ended, as QEMU has or soon will
+    │   └── MonitorCommandError QEMU refused the command
     ├── AgentError              the guest agent
     │   ├── AgentTimeout        no answer in time
     │   ├── AgentClosed         the connection ended, or the guest was reset meanwhile
@@ -201,6 +204,14 @@ class GuestShutdown(VmDied):
 
 class GuestPanic(VmDied):
     """The guest's kernel panicked."""
+
+
+class GuestRebooted(DtsVirtError):
+    """The guest was reset while it was needed; what was under way in it is lost."""
+
+
+class GuestIoError(DtsVirtError):
+    """The guest's CPUs were stopped, since the host cannot read or write its disk."""
 
 
 class MonitorError(DtsVirtError):

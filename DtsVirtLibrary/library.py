@@ -22,6 +22,7 @@ from DtsVirtLibrary.keywords.network import NetworkKeywords
 from DtsVirtLibrary.keywords.power import PowerKeywords
 from DtsVirtLibrary.keywords.settings import ClosingScope, Settings
 from DtsVirtLibrary.keywords.snapshots import SnapshotKeywords
+from DtsVirtLibrary.keywords.states import StateKeywords
 from DtsVirtLibrary.keywords.types import documented
 from DtsVirtLibrary.version import VERSION
 
@@ -143,6 +144,7 @@ class DtsVirtLibrary(DynamicCore):  # type: ignore[misc] # robotlibcore is not t
                     ApplicationKeywords,
                     CommandKeywords,
                     SnapshotKeywords,
+                    StateKeywords,
                 )
             ]
         )

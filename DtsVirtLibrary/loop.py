@@ -100,18 +100,22 @@ class LoopThread:
         with self._lock:
             if self._loop is None:
                 ready = threading.Event()
+                # Made here, since what it cannot be made for is the caller's to know.
+                loop = asyncio.new_event_loop()
                 self._thread = threading.Thread(
-                    target=self._serve, args=(ready,), name=self._name, daemon=True
+                    target=self._serve, args=(loop, ready), name=self._name, daemon=True
                 )
-                self._thread.start()
+                try:
+                    self._thread.start()
+                except RuntimeError:
+                    loop.close()
+                    raise
+                self._loop = loop
                 ready.wait()
-            assert self._loop is not None
             return self._loop
 
-    def _serve(self, ready: threading.Event) -> None:
-        loop = asyncio.new_event_loop()
+    def _serve(self, loop: asyncio.AbstractEventLoop, ready: threading.Event) -> None:
         asyncio.set_event_loop(loop)
-        self._loop = loop
         loop.call_soon(ready.set)
         try:
             loop.run_forever()

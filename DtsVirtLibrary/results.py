@@ -178,6 +178,22 @@ class MonitorEvent:
     at: float
 
 
+class LossKind(Enum):
+    """What keeps a guest from going on although its process lives."""
+
+    PANIC = "panic"
+    IO_ERROR = "I/O error"
+    RESET = "reset"
+
+
+@dataclass(frozen=True)
+class GuestLoss:
+    """A guest that does not do what it was asked, and what is known of why, a line each."""
+
+    kind: LossKind
+    facts: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True)
 class HugepagePool:
     """The hugepages of one size, on one NUMA node or (`node` None) on the whole host.

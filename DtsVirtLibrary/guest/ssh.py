@@ -86,6 +86,14 @@ def close(library: Any, connection: Any) -> None:
             library.switch_connection(current.config.index)
 
 
+def sever(connection: Any) -> None:
+    """End a connection at once from any thread; whoever waits on it is told that it ended."""
+    transport = connection.client.get_transport()
+    if transport is not None:
+        with suppress(OSError):
+            transport.sock.shutdown(socket.SHUT_RDWR)
+
+
 def _explained(session: GuestSession, login: Login, text: str, seconds: float) -> SshError:
     place = f"VM '{session.name}': SSH login of '{login.user}' on {session.host}:{session.port}"
     if "uthentication" in text:

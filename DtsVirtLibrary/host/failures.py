@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import pwd
+import resource
 from collections.abc import Iterable, Sequence
 
 from DtsVirtLibrary.errors import CommandError, Evidence, HostError
@@ -35,7 +36,7 @@ def start_failure(
 ) -> CommandError:
     """Return the error for a program that could not be started.
 
-    :param stage: ``directory``, ``stdout``, ``stderr``, ``descriptors``, ``fork``,
+    :param stage: ``directory``, ``stdout``, ``stderr``, ``logs``, ``descriptors``, ``fork``,
         ``setup`` or ``execute``.
     :param number: the system's error number.
     :param places: the path that belongs to a stage, where one does.
@@ -46,18 +47,25 @@ def start_failure(
         reason, remedy = _execution_failure(argv[0], number)
         facts.append(remedy)
     elif stage in places:
-        role = "its working directory" if stage == "directory" else f"its {stage}"
+        role = {"directory": "its working directory", "logs": "its log"}.get(stage, f"its {stage}")
         if number == errno.EINVAL:
             reason = "it is not a regular file"
         reason = f"{role} '{places[stage]}' cannot be used: {reason}"
         facts.append(f"Check that path; the runner is user {user_name()}.")
     elif stage == "fork":
         reason = f"no new process can be made: {reason}"
-        facts.append("Check the limits of processes and memory (ulimit -u, cgroup).")
+        facts.append(_limit(number) or _limit(errno.EAGAIN))
     elif stage == "descriptors":
         reason = f"its descriptors cannot be set up: {reason}"
-        facts.append("Check the limit of open files (ulimit -n).")
+        facts.append(_limit(number) or _limit(errno.EMFILE))
     return CommandError(f"Cannot start '{argv[0]}': {reason}.", Evidence(argv=argv, facts=facts))
+
+
+def shortage(action: str, error: OSError) -> HostError:
+    """Return the error for `action` (``start x``) that failed, naming the limit that it met."""
+    reason = os.strerror(error.errno or errno.EIO)
+    limit = _limit(error.errno or 0)
+    return HostError(f"Cannot {action}: {reason}.", Evidence(facts=[limit] if limit else []))
 
 
 def output_facts(stdout: str, stderr: str) -> list[str]:
@@ -72,6 +80,28 @@ def user_name() -> str:
         return f"{pwd.getpwuid(uid).pw_name} ({uid})"
     except KeyError:
         return str(uid)
+
+
+def _limit(number: int) -> str:
+    """Say which limit an error number stands for and how high it is; empty for none."""
+    if number == errno.EMFILE:
+        most, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        return f"This process may have {_most(most)} files open. Raise that limit (ulimit -n)."
+    if number == errno.ENFILE:
+        return "The host may have no more files open. Raise its limit (sysctl fs.file-max)."
+    if number == errno.EAGAIN:
+        most, _ = resource.getrlimit(resource.RLIMIT_NPROC)
+        return (
+            f"User {user_name()} may have {_most(most)} processes and threads. Raise that limit "
+            "(ulimit -u), or that of the control group (pids.max)."
+        )
+    if number == errno.ENOMEM:
+        return "The host is out of memory, or its control group is (memory.max). Free some."
+    return ""
+
+
+def _most(number: int) -> str:
+    return "any number of" if number == resource.RLIM_INFINITY else str(number)
 
 
 def _execution_failure(program: str, number: int) -> tuple[str, str]:

@@ -7,6 +7,17 @@ import os
 
 from DtsVirtLibrary.host.protocol import ProcessIdentity
 
+# The letters of /proc/PID/stat.
+STATES = {
+    "R": "running",
+    "S": "sleeping",
+    "D": "waiting in the kernel, where no signal reaches it",
+    "T": "stopped by a signal; kill -CONT lets it go on",
+    "t": "stopped by a debugger",
+    "Z": "ended, and not collected by its parent",
+    "I": "idle",
+}
+
 
 @functools.cache
 def boot_id() -> str:
@@ -24,6 +35,16 @@ def start_time(pid: int) -> int | None:
         return None
     # Field 22; the name in parentheses before it may hold any character.
     return int(status.rpartition(b")")[2].split()[19])
+
+
+def state(pid: int) -> str:
+    """Return the letter of a process's state and what it means, empty if there is none."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            letter = file.read().rpartition(b")")[2].split()[0].decode()
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
+    return f"{letter} ({STATES.get(letter, 'unknown')})"
 
 
 def own_identity() -> ProcessIdentity:

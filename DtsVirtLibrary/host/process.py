@@ -10,6 +10,7 @@ from contextlib import suppress
 
 from DtsVirtLibrary.errors import HostError
 from DtsVirtLibrary.host import private
+from DtsVirtLibrary.host.identity import state
 from DtsVirtLibrary.host.protocol import HostPath, ProcessIdentity
 
 
@@ -51,6 +52,10 @@ class SupervisedProcess:
         if not self._exit.done():
             with suppress(ProcessLookupError):
                 signal.pidfd_send_signal(self._pidfd, number)
+
+    async def state(self) -> str:
+        """Return the kernel's letter for its state and what that means, empty if it is gone."""
+        return "" if self._exit.done() else state(self.identity.pid)
 
     async def keep(self, directories: Iterable[HostPath] = ()) -> None:
         """Let it outlive the runner; the directories are removed when it ends.

@@ -69,6 +69,7 @@ class Spawn:
     :ivar argv: program and arguments; no shell sees them.
     :ivar stdout: file for standard output, appended to; also for stderr if the same.
     :ivar stderr: file for standard error, appended to.
+    :ivar logs: further files that it appends to, made empty before it starts.
     :ivar sockets: sockets the process inherits, by the descriptor number it sees. They are
         handed over: :meth:`Host.spawn` closes the runner's copies, whatever comes of it.
     :ivar terminal: descriptor of a terminal that is to be its standard input, output and
@@ -82,6 +83,7 @@ class Spawn:
     argv: Sequence[str]
     stdout: HostPath
     stderr: HostPath
+    logs: Sequence[HostPath] = ()
     sockets: Mapping[int, socket.socket] = field(default_factory=dict)
     environment: Mapping[str, str] | None = None
     directory: HostPath | None = None
@@ -105,6 +107,12 @@ class HostProcess(Protocol):
 
     def send_signal(self, number: int) -> None:
         """Send a signal; nothing happens if it has ended."""
+
+    async def state(self) -> str:
+        """Return the kernel's letter for its state and what that means, empty if it is gone.
+
+        Such as ``S (sleeping)``, ``T (stopped by a signal)`` or ``D (waiting in the kernel)``.
+        """
 
     async def keep(self, directories: Iterable[HostPath] = ()) -> None:
         """Let it outlive the runner, on demand of the tester.

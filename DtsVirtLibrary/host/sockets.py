@@ -1,15 +1,28 @@
-"""Waiting for the sockets of programs that say nothing when they are ready."""
+"""Sockets: pairs for children, and those of programs that say nothing when they are ready."""
 
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import Sequence
 
 from DtsVirtLibrary.errors import BackendError
+from DtsVirtLibrary.host.failures import shortage
 from DtsVirtLibrary.host.protocol import FileKind, Host, HostPath
 from DtsVirtLibrary.loop import Deadline
 
 INTERVAL = 0.05
+
+
+def connected_sockets() -> tuple[socket.socket, socket.socket]:
+    """Return a pair of stream sockets, one end for a child.
+
+    :raises HostError: too many files are open; the text names the limit.
+    """
+    try:
+        return socket.socketpair()
+    except OSError as error:
+        raise shortage("make a pair of sockets", error) from error
 
 
 async def wait_until_sockets(host: Host, paths: Sequence[HostPath], seconds: float) -> None:

@@ -11,13 +11,13 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from DtsVirtLibrary.errors import CleanupError, CommandError, Evidence, HostError, describe_exit
-from DtsVirtLibrary.host.failures import output_facts, start_failure
+from DtsVirtLibrary.host.failures import output_facts, shortage, start_failure
 from DtsVirtLibrary.host.identity import boot_id
 from DtsVirtLibrary.host.process import SupervisedProcess
 from DtsVirtLibrary.host.protocol import ProcessIdentity, Spawn
@@ -52,13 +52,18 @@ class Supervisor:
         self._closing = False
         self._gone = asyncio.Event()
         # What it says before it ends in an error; no pipe, which it could block on.
-        self._stderr = open(os.memfd_create("supervisor"), "rb")  # noqa: SIM115
-        try:
-            self._control, self._supervisor = _launch(self._stderr.fileno())
-        except HostError:
-            self._stderr.close()
-            raise
-        self._pidfd = os.pidfd_open(self._supervisor.pid)
+        with ExitStack() as made:
+            try:
+                self._stderr = open(os.memfd_create("supervisor"), "rb")  # noqa: SIM115
+                made.callback(self._stderr.close)
+                self._control, self._supervisor = _launch(self._stderr.fileno())
+                # It ends by itself once the control socket closes.
+                made.callback(self._supervisor.wait)
+                made.callback(self._control.close)
+                self._pidfd = os.pidfd_open(self._supervisor.pid)
+            except OSError as error:
+                raise shortage("start the supervisor of child processes", error) from error
+            made.pop_all()
         self._loop.add_reader(self._control, self._receive)
         self._loop.add_reader(self._pidfd, self._end)
         for path in directories:
@@ -223,6 +228,7 @@ class Supervisor:
         elif message["failed"] in self._starting:
             spawn, started = self._starting.pop(message["failed"])
             places = {name: str(getattr(spawn, name)) for name in ("directory", "stdout", "stderr")}
+            places["logs"] = ", ".join(map(str, spawn.logs))
             started.set_exception(
                 start_failure(spawn.argv, message["stage"], message["errno"], places)
             )
@@ -287,12 +293,9 @@ def _launch(stderr: int) -> tuple[socket.socket, subprocess.Popen[bytes]]:
             env=minimal_environment(),
             start_new_session=True,
         )
-    except OSError as error:
+    except OSError:
         ours.close()
-        raise HostError(
-            f"Cannot start the supervisor of child processes: {error.strerror}.",
-            Evidence(argv=argv),
-        ) from error
+        raise
     finally:
         theirs.close()
     ours.setblocking(False)
@@ -307,6 +310,7 @@ def _request(number: int, spawn: Spawn) -> dict[str, Any]:
         "argv": list(spawn.argv),
         "stdout": os.path.abspath(spawn.stdout),
         "stderr": os.path.abspath(spawn.stderr),
+        "logs": [os.path.abspath(log) for log in spawn.logs],
         "environment": dict(environment),
         "directory": os.path.abspath(spawn.directory or os.curdir),
         "numbers": list(_descriptors(spawn)),

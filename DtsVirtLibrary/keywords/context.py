@@ -55,6 +55,7 @@ class LibraryContext:
                 artifacts=self.settings.artifacts or output_directory() / "vms",
                 progress=logger.console,
                 seed=f"{os.getpid()}/{os.urandom(8).hex()}",
+                on_reset=self._sever,
             )
         return self._parts
 
@@ -66,6 +67,11 @@ class LibraryContext:
 
             self._sessions = SshSessions()
         return self._sessions
+
+    def _sever(self, vm: str) -> None:
+        """Cut the SSH connection of a boot that has ended; called on the loop."""
+        if self._sessions is not None:
+            self._sessions.sever(vm)
 
     @property
     def consoles(self) -> Consoles:
@@ -102,9 +108,13 @@ class LibraryContext:
         :raises VmDied: its process has ended, or ends meanwhile.
         """
         machine = self.machine(name)
-        for surprise in machine.take_surprises():
-            logger.warn(f"VM '{name}': {surprise}")
+        self.tell_surprises(machine)
         return self.run(machine.use(action, work, needs_guest=needs_guest))
+
+    def tell_surprises(self, machine: Machine) -> None:
+        """Warn of what befell a VM that no keyword asked for."""
+        for surprise in self.run(machine.take_surprises()):
+            logger.warn(f"VM '{machine.name}': {surprise}")
 
     def seconds(self, given: timedelta | None, default: timedelta) -> float:
         """Return the time given to a keyword, else the library's default, in seconds."""

@@ -70,7 +70,7 @@ class MonitorKeywords:
     def run_monitor_command(
         self, vm: str, command: str, *, timeout: timedelta | None = None
     ) -> str:
-        """Runs a line of the human monitor and returns its text.
+        """Runs a line of the human monitor and returns its text; fails if that is an error.
 
         | ${text} = | `Run Monitor Command` | vm0 | info pci |
         """

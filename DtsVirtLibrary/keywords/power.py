@@ -94,6 +94,7 @@ class PowerKeywords:
         machine = context.machine(vm)
         was_logged_in = machine.session is not None and machine.session.username is not None
         context.sessions.close(vm)
+        context.tell_surprises(machine)
         context.run(way(machine))
         if was_logged_in:
             context.log_in(machine)

@@ -10,11 +10,20 @@ from DtsVirtLibrary.results import (
     GuestInterface,
     GuestSession,
     HugepagePool,
+    MonitorEvent,
     TemplateInfo,
     VmInfo,
 )
 
-RETURNED = (CommandResult, GuestInterface, GuestSession, HugepagePool, TemplateInfo, VmInfo)
+RETURNED = (
+    CommandResult,
+    GuestInterface,
+    GuestSession,
+    HugepagePool,
+    MonitorEvent,
+    TemplateInfo,
+    VmInfo,
+)
 
 
 def documented() -> dict[type, Callable[[Any], Any]]:

@@ -119,8 +119,9 @@ def _serial(plan: Plan) -> Option:
         )
     name = names.SERIAL_CHARDEV
     if serial.kind == "file":
-        return pairs("-chardev", "file", {"id": name, "path": log})
-    listen: Values = {"server": True, "wait": False, "logfile": log}
+        # It is appended to, so that what is cut out of a log that grows too long stays out.
+        return pairs("-chardev", "file", {"id": name, "path": log, "append": True})
+    listen: Values = {"server": True, "wait": False, "logfile": log, "logappend": True}
     if serial.kind == "socket":
         path = plan.socket_path(plan.placement.serial_socket, serial.origin)
         return pairs("-chardev", "socket", {"id": name, "path": path, **listen})

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-import shlex
-from collections.abc import Collection, Mapping, Sequence
+import asyncio
+import logging
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from DtsVirtLibrary.errors import (
@@ -13,30 +15,30 @@ from DtsVirtLibrary.errors import (
     TemplateError,
     VmStateError,
 )
-from DtsVirtLibrary.host.protocol import Host, HostProcess
+from DtsVirtLibrary.host.protocol import HostProcess
 from DtsVirtLibrary.loop import Deadline
-from DtsVirtLibrary.printable import printable
 from DtsVirtLibrary.qemu import hotplug
 from DtsVirtLibrary.qemu.agent import Agent
 from DtsVirtLibrary.qemu.agent_readiness import AgentReadiness
+from DtsVirtLibrary.qemu.backends import Backends
 from DtsVirtLibrary.qemu.fresh_identity import renew_identity
 from DtsVirtLibrary.qemu.guest_state import GuestState
 from DtsVirtLibrary.qemu.monitor import Monitor
 from DtsVirtLibrary.qemu.pci import guest_address, pci_functions, unnumbered_bridges
-from DtsVirtLibrary.qemu.placement import Placement
 from DtsVirtLibrary.qemu.prepared import PreparedStart
+from DtsVirtLibrary.qemu.remains import collect, disk_room, read_tails
 from DtsVirtLibrary.qemu.replies import PCI_BUSES, STATUS, ask
 from DtsVirtLibrary.qemu.resources import StartResources
 from DtsVirtLibrary.qemu.snapshots import Snapshots
 from DtsVirtLibrary.qemu.usernet import ssh_forward
 from DtsVirtLibrary.qemu.warm import TemplateDraft, freshen
-from DtsVirtLibrary.results import MonitorEvent, PciFunction
+from DtsVirtLibrary.results import GuestLoss, LossKind, MonitorEvent, PciFunction
 from DtsVirtLibrary.spec import Device, Disk, HostPciDevice
 from DtsVirtLibrary.timeline import Timeline
 
-TAIL_BYTES = 8 * 1024
-# Logs beyond this are kept as their last part.
-KEPT_BYTES = 16 * 1024 * 1024
+LOGGER = logging.getLogger("DtsVirtLibrary.qemu")
+# The agent has just answered; a guest that lives answers this in milliseconds.
+BOOT_SECONDS = 1.0
 
 
 class QemuInstance:
@@ -61,6 +63,8 @@ class QemuInstance:
         self._agent = agent
         self._readiness = AgentReadiness(start.spec.name, monitor, agent) if agent else None
         self._state = GuestState(monitor)
+        self._backends = Backends(self)
+        self._noting: asyncio.Task[None] | None = None
 
     @property
     def argv(self) -> Sequence[str]:
@@ -110,27 +114,72 @@ class QemuInstance:
         """Whether the guest holds the agent's port open."""
         return self._readiness is not None and self._readiness.connected
 
-    async def wait_panicked(self) -> None:
-        """Return when the guest's kernel has panicked."""
-        await self._state.wait_panicked()
+    async def wait_lost(self) -> GuestLoss:
+        """Return what keeps the guest from going on, or a reset that nobody asked for."""
+        loss = await self._state.wait_lost()
+        if loss.kind is not LossKind.IO_ERROR:
+            return loss
+        room = await disk_room(self.host, self.spec, self.placement, self._state.failed_disk)
+        return replace(loss, facts=(*loss.facts, *room))
 
-    def take_surprises(self) -> Sequence[str]:
+    @property
+    def lost(self) -> bool:
+        """Whether something keeps the guest from going on now."""
+        return self._state.loss is not None
+
+    @property
+    def unasked_resets(self) -> Sequence[str]:
+        """The resets of this start that no keyword asked for, a line each."""
+        return self._state.unasked_resets
+
+    @property
+    def last_events(self) -> str:
+        """The newest QMP events with their times, in one line; empty without any."""
+        return self.monitor.last_events()
+
+    async def process_state(self) -> str:
+        """Say what the kernel does with QEMU: ``T (stopped)``; empty if it is gone."""
+        return await self.process.state()
+
+    async def take_surprises(self) -> Sequence[str]:
         """Return what happened unasked since the last call, a line each."""
-        return self._state.take_surprises()
+        return [*self._state.take_surprises(), *await self._backends.take_losses()]
+
+    async def backend_connected(self, card: str) -> bool:
+        """Return whether a card's vhost-user back end is connected."""
+        return await self._backends.connected(card)
+
+    def on_reset(self, function: Callable[[], None]) -> None:
+        """Call `function` on the loop whenever the guest is reset or panics."""
+        ends = ("RESET", "GUEST_PANICKED")
+        self.monitor.on_event(lambda event: function() if event.name in ends else None)
 
     def expect_reset(self) -> None:
-        """The resets from now on are asked for, until the agent answers again."""
+        """The resets from now on are asked for, until :meth:`settle`."""
         self._state.expect_reset()
+
+    def settle(self) -> None:
+        """The guest has come up, so its next reset is a surprise; learn which boot this is."""
+        self._state.settle()
+        if self._state.boot is None and self.agent_connected and self._noting is None:
+            self._noting = asyncio.ensure_future(self._note_boot())
+
+    async def _note_boot(self) -> None:
+        """Ask for the boot's id behind the keywords' back: none of them is to wait for it."""
+        try:
+            self._state.boot = await self.agent.boot_id(timeout=BOOT_SECONDS)
+        except AgentError as error:
+            LOGGER.debug("the boot's id is not known: %s", error.summary)
+        finally:
+            self._noting = None
 
     async def wait_for_agent(self, deadline: Deadline, timeline: Timeline) -> None:
         """Return when the guest agent has answered; see :class:`AgentReadiness`."""
         await self._ready_agent().wait(deadline, timeline)
-        self._state.settle()
 
     async def wait_for_boot(self, old_boot: str, deadline: Deadline) -> None:
         """Return when the agent answers from another boot than `old_boot`."""
         await self._ready_agent().wait_for_boot(old_boot, deadline)
-        self._state.settle()
 
     def _ready_agent(self) -> AgentReadiness:
         if self._readiness is None:
@@ -298,36 +347,11 @@ class QemuInstance:
 
     async def release(self) -> None:
         """Close the channels and give back what the start took. Quiet the second time."""
+        if self._noting is not None:
+            self._noting.cancel()
         await self.monitor.close()
         if self._agent is not None:
             await self._agent.close()
         for taken in self.plugged.values():
             await taken.give_back()
         await self._start.resources.give_back()
-
-
-async def read_tails(host: Host, placement: Placement) -> tuple[str, str]:
-    """Return the printable ends of stderr and of the serial log; empty where there is none."""
-    tails = []
-    for path in (placement.stderr, placement.serial_log):
-        if await host.status(path) is None:
-            tails.append("")
-            continue
-        data = await host.read_bytes(path, offset=-TAIL_BYTES)
-        tails.append(printable(data.decode("utf-8", "replace")))
-    return tails[0], tails[1]
-
-
-async def collect(
-    host: Host, placement: Placement, argv: Sequence[str], by_hand: str, monitor: Monitor
-) -> Mapping[str, bytes]:
-    """Return the files of a start that are worth keeping, by name."""
-    files = {
-        "command-line.txt": f"{shlex.join(argv)}\n".encode(),
-        "command-line.sh": by_hand.encode(),
-        "qmp.jsonl": monitor.transcript().encode(),
-    }
-    for name, path in (("stderr.log", placement.stderr), ("serial.log", placement.serial_log)):
-        if await host.status(path) is not None:
-            files[name] = await host.read_bytes(path, offset=-KEPT_BYTES)
-    return files

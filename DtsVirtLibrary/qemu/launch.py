@@ -18,13 +18,15 @@ from DtsVirtLibrary.errors import (
     StartTimeout,
 )
 from DtsVirtLibrary.host.protocol import HostProcess, Spawn
+from DtsVirtLibrary.host.sockets import connected_sockets
 from DtsVirtLibrary.loop import Deadline
 from DtsVirtLibrary.qemu.agent import Agent
-from DtsVirtLibrary.qemu.instance import QemuInstance, collect, read_tails
+from DtsVirtLibrary.qemu.instance import QemuInstance
 from DtsVirtLibrary.qemu.monitor import Monitor
 from DtsVirtLibrary.qemu.pinning import pin
 from DtsVirtLibrary.qemu.prepared import PreparedStart
 from DtsVirtLibrary.qemu.refused_starts import explained
+from DtsVirtLibrary.qemu.remains import collect, read_tails
 from DtsVirtLibrary.spec import VhostUserBackend, VmSpec
 from DtsVirtLibrary.timeline import Timeline
 
@@ -41,11 +43,15 @@ class _Channels:
     """The two ends of the sockets that QEMU inherits."""
 
     def __init__(self, *, with_agent: bool) -> None:
-        self.monitor, theirs = socket.socketpair()
+        self.monitor, theirs = connected_sockets()
         self.inherited = {MONITOR_DESCRIPTOR: theirs}
         self.agent: socket.socket | None = None
         if with_agent:
-            self.agent, self.inherited[AGENT_DESCRIPTOR] = socket.socketpair()
+            try:
+                self.agent, self.inherited[AGENT_DESCRIPTOR] = connected_sockets()
+            except HostError:
+                self.close()
+                raise
 
     def close(self) -> None:
         """Close what nobody took over."""
@@ -100,6 +106,7 @@ async def _spawn(start: PreparedStart, channels: _Channels) -> HostProcess:
             argv=start.line.argv,
             stdout=start.placement.stderr,
             stderr=start.placement.stderr,
+            logs=[start.placement.serial_log],
             sockets=channels.inherited,
             remove=start.placement.storage,
         )
@@ -138,7 +145,8 @@ async def _connect(
     except MonitorTimeout as error:
         raise StartTimeout(
             f"VM '{vm}': QEMU did not answer within {deadline.elapsed:.1f} s."
-            f"{_waits_for(start.spec)}"
+            f"{_waits_for(start.spec)}",
+            replace(error.evidence, facts=[f"Its process is in state {await process.state()}."]),
         ) from error
 
 

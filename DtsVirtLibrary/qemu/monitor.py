@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import re
 import socket
 import time
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
@@ -50,6 +51,14 @@ COMMAND_SECONDS = 10.0
 # QEMU takes seconds to read a request of a megabyte, and hangs on a larger one.
 REQUEST_LIMIT = 1024 * 1024
 SHOWN = 2000
+SHOWN_EVENTS = 5
+# What the human monitor says of a line that failed: it has no other way to tell.
+HUMAN_ERROR = re.compile(
+    r"\A(?:Error: |unknown command: |invalid (?:CPU index|parameter: )|unrecognized netdev id "
+    r"|Could not set up host forwarding rule |Invalid host forwarding rule )"
+    r"|^Try \"help [^\"]*\" for more information",
+    re.MULTILINE,
+)
 
 # The client's own log repeats what is raised, at levels that end up on consoles.
 _WIRE = logging.getLogger("DtsVirtLibrary.qemu.qmp")
@@ -159,12 +168,20 @@ class Monitor:
             ) from error
 
     async def human(self, line: str, *, timeout: float | None = None) -> str:
-        """Run a line of the human monitor and return its text, in which errors are too.
+        """Run a line of the human monitor and return its text.
 
+        :raises MonitorCommandError: the text is an error.
         :raises MonitorError: as :meth:`execute` does.
         """
         arguments = {"command-line": line}
-        return str(await self.execute("human-monitor-command", arguments, timeout=timeout))
+        text = str(await self.execute("human-monitor-command", arguments, timeout=timeout))
+        if HUMAN_ERROR.search(text):
+            raise MonitorCommandError(
+                f"VM '{self.vm}': QEMU's human monitor refused '{printable(line, SHOWN)}': "
+                f"{printable(text, SHOWN).strip()}",
+                self._evidence("human-monitor-command", arguments),
+            )
+        return text
 
     async def pass_socket(self, name: str, sock: socket.socket) -> None:
         """Hand QEMU a socket that its ``fd:`` addresses know as `name`; ours stays open.
@@ -209,19 +226,23 @@ class Monitor:
             if not self.closed:
                 event = await _within(self._events.next(matches), deadline.remaining)
         except asyncio.TimeoutError as error:
-            last = ", ".join(f"{item.name} at {item.at:.1f} s" for item in self.events[-5:])
             raise WaitTimeout(
                 f"VM '{self.vm}': the event {wanted} did not come within {deadline.elapsed:.1f} s.",
                 Evidence(
                     vm=self.vm,
                     stage=f"waiting for {wanted}",
                     waited=deadline.elapsed,
-                    facts=[f"Last events: {last or 'none'}"],
+                    facts=[f"Last events: {self.last_events() or 'none'}"],
                 ),
             ) from error
         if event is None:
             raise self._gone(f"QEMU closed the monitor before the event {wanted} came")
         return event
+
+    def last_events(self) -> str:
+        """Return the newest events with their times in one line, empty without any."""
+        newest = self.events[-SHOWN_EVENTS:]
+        return ", ".join(f"{printable(item.name, 40)} at {item.at:.1f} s" for item in newest)
 
     async def wait_closed(self) -> None:
         """Return when the connection has ended."""

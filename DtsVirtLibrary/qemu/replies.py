@@ -33,13 +33,18 @@ PCI_BUSES: Shape = [{"bus": int, "devices": [_PCI_DEVICE]}]
 
 
 async def ask(
-    monitor: Monitor, command: str, shape: Shape, arguments: Mapping[str, Any] | None = None
+    monitor: Monitor,
+    command: str,
+    shape: Shape,
+    arguments: Mapping[str, Any] | None = None,
+    *,
+    timeout: float | None = None,
 ) -> Any:
     """Run a QMP command and return its answer, which has the shape.
 
     :raises MonitorError: the answer has another shape, or as :meth:`Monitor.execute` does.
     """
-    reply = await monitor.execute(command, arguments)
+    reply = await monitor.execute(command, arguments, timeout=timeout)
     if found := misfit(reply, shape):
         raise MonitorError(
             f"VM '{monitor.vm}': what QEMU sent for {command} is not an answer: {found}",

@@ -1,37 +1,62 @@
-"""How a VM's process ended, and doing something only as long as it has not."""
+"""How a VM's process ended, or why its guest does not go on, and the errors that say so."""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Coroutine
-from dataclasses import dataclass
-from typing import Any, TypeVar
+import signal
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 from DtsVirtLibrary.errors import (
-    AgentClosed,
+    DtsVirtError,
     Evidence,
+    GuestIoError,
     GuestPanic,
+    GuestRebooted,
     GuestShutdown,
-    MonitorClosed,
     VmDied,
     describe_exit,
 )
+from DtsVirtLibrary.results import GuestLoss, LossKind
 from DtsVirtLibrary.vm.hypervisor import Instance
 
-T = TypeVar("T")
+# What is raised, and said, where the guest does not go on though its process lives.
+LOSSES: Mapping[LossKind, tuple[type[DtsVirtError], str]] = MappingProxyType(
+    {
+        LossKind.PANIC: (
+            GuestPanic,
+            "the guest's kernel panicked; '{action}' needs it running. Its CPUs are stopped; "
+            "reset or stop the VM.",
+        ),
+        LossKind.IO_ERROR: (
+            GuestIoError,
+            "the host cannot read or write a disk of the guest; '{action}' needs it running. "
+            "Its CPUs are stopped; make room and resume the VM ('Resume VM'), or stop it.",
+        ),
+        LossKind.RESET: (
+            GuestRebooted,
+            "the guest was reset within '{action}', and what that had begun in it is lost. "
+            "Wait for the new boot: 'Wait Until Guest Is Ready'.",
+        ),
+    }
+)
 
-# A closed channel is seen a moment before the end of the process behind it.
-END_GRACE = 2.0
 # Reasons by which a guest ends that nobody needs to be told of as a crash.
 ORDERLY_REASONS = ("guest-shutdown", "guest-reset", "host-qmp-quit", "host-ui")
 
 
 @dataclass(frozen=True)
 class Ending:
-    """How a process ended: the hypervisor's reason if it gave one, and what it left."""
+    """How a process ended, or how far it is.
+
+    :ivar reason: the hypervisor's, if it gave one.
+    :ivar evidence: what the process left.
+    :ivar out_of_memory: the kernel has killed something for want of memory since the launch.
+    """
 
     reason: str | None
     evidence: Evidence
+    out_of_memory: bool = False
 
     @property
     def orderly(self) -> bool:
@@ -42,10 +67,13 @@ class Ending:
         """Return the error for an action that needed the process."""
         vm = self.evidence.vm
         if self.reason == "guest-panicked":
-            return self.panic(action)
+            return GuestPanic(
+                f"VM '{vm}': {LOSSES[LossKind.PANIC][1].format(action=action)}", self.evidence
+            )
         if self.reason in ("guest-shutdown", "guest-reset"):
             return GuestShutdown(
-                f"VM '{vm}': the guest shut itself down; '{action}' needs it running.",
+                f"VM '{vm}': the guest shut itself down ({self.reason}); '{action}' needs it "
+                "running.",
                 self.evidence,
             )
         return VmDied(
@@ -53,12 +81,13 @@ class Ending:
             self.evidence,
         )
 
-    def panic(self, action: str) -> GuestPanic:
-        """Return the error for an action that needed the guest, whose kernel panicked."""
-        return GuestPanic(
-            f"VM '{self.evidence.vm}': the guest's kernel panicked; '{action}' needs it running. "
-            "Its CPUs are stopped; reset or stop the VM.",
-            self.evidence,
+    def lost(self, action: str, loss: GuestLoss) -> DtsVirtError:
+        """Return the error for an action that needed the guest, whose process lives."""
+        kind, words = LOSSES[loss.kind]
+        facts = [*loss.facts, *self.evidence.facts]
+        return kind(
+            f"VM '{self.evidence.vm}': {words.format(action=action)}",
+            replace(self.evidence, action=action, facts=facts),
         )
 
     @property
@@ -70,17 +99,25 @@ class Ending:
         return f"its process had ended by itself{how}{reason}"
 
     def _hint(self) -> str:
-        if self.evidence.exit_code == -9:
+        if self.evidence.exit_code != -signal.SIGKILL:
+            return ""
+        if self.out_of_memory:
             return (
-                " It was killed from outside; if not by hand, look for the kernel's "
-                "out-of-memory killer in dmesg."
+                " The kernel killed it for want of memory (its out-of-memory killer struck "
+                "meanwhile). Give the VM less memory (mem = size=...), or start fewer at a time."
             )
-        return ""
+        return (
+            " It was killed from outside: this library did not send that signal, and the "
+            "kernel's out-of-memory killer has not struck since the start."
+        )
 
 
-async def describe_ending(vm: str, instance: Instance, artifacts: str) -> Ending:
-    """Read what an ended process left, before its directory is removed."""
+async def describe_ending(
+    vm: str, instance: Instance, artifacts: str, *, out_of_memory: bool = False
+) -> Ending:
+    """Read what a process says or left, before its directory is removed."""
     stderr, serial = await instance.tails()
+    events = instance.last_events
     return Ending(
         instance.end_reason,
         Evidence(
@@ -90,48 +127,7 @@ async def describe_ending(vm: str, instance: Instance, artifacts: str) -> Ending
             stderr_tail=stderr,
             serial_tail=serial,
             artifacts=artifacts,
+            facts=[f"Last events: {events}"] if events else [],
         ),
+        out_of_memory,
     )
-
-
-class Ended(Exception):
-    """The process ended before the work was done."""
-
-
-class Panicked(Exception):
-    """The guest's kernel panicked before the work was done."""
-
-
-async def unless_ended(
-    end: asyncio.Task[None],
-    work: Coroutine[Any, Any, T],
-    panic: Coroutine[Any, Any, None] | None = None,
-) -> T:
-    """Return what `work` returns, as long as the task `end` is not done.
-
-    :param panic: ends when the guest panics, for work that needs the guest.
-    :raises Ended: `end` was done first, or a channel closed because of it.
-    :raises Panicked: `panic` was done first.
-    """
-    task = asyncio.ensure_future(work)
-    watches: set[asyncio.Future[Any]] = {end}
-    panicked = None
-    if panic is not None:
-        panicked = asyncio.ensure_future(panic)
-        watches.add(panicked)
-    try:
-        await asyncio.wait({task, *watches}, return_when=asyncio.FIRST_COMPLETED)
-        if not task.done():
-            raise Ended if end.done() else Panicked
-        try:
-            return task.result()
-        except (MonitorClosed, AgentClosed):
-            await asyncio.wait({end}, timeout=END_GRACE)
-            if end.done():
-                raise Ended from None
-            raise
-    finally:
-        started = [task] if panicked is None else [task, panicked]
-        for item in started:
-            item.cancel()
-        await asyncio.gather(*started, return_exceptions=True)

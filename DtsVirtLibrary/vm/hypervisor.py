@@ -14,6 +14,7 @@ from DtsVirtLibrary.loop import Deadline
 from DtsVirtLibrary.results import (
     CommandResult,
     GuestInterface,
+    GuestLoss,
     MonitorEvent,
     PciFunction,
     TemplateInfo,
@@ -101,14 +102,44 @@ class Instance(Protocol):
     def agent_connected(self) -> bool:
         """Whether the guest's side of the agent's channel is open."""
 
-    async def wait_panicked(self) -> None:
-        """Return when the guest's kernel has panicked, at once if it has before."""
+    @property
+    def lost(self) -> bool:
+        """Whether something keeps the guest from going on now, though the process lives."""
 
-    def take_surprises(self) -> Sequence[str]:
-        """Return what happened unasked since the last call, a line each; not a coroutine."""
+    @property
+    def unasked_resets(self) -> Sequence[str]:
+        """The resets since the launch that no keyword asked for, a line each."""
+
+    @property
+    def last_events(self) -> str:
+        """The hypervisor's newest events with their times, in one line; empty without any."""
+
+    async def wait_lost(self) -> GuestLoss:
+        """Return what keeps the guest from going on, at once if something does already.
+
+        A reset that nobody asked for counts too, but only one that is yet to come.
+        """
+
+    async def take_surprises(self) -> Sequence[str]:
+        """Return what happened unasked since the last call, a line each."""
+
+    async def backend_connected(self, card: str) -> bool:
+        """Return whether the back end of a network card, a process of its own, is connected.
+
+        :raises ConfigError: there is no such card.
+        """
+
+    def on_reset(self, function: Callable[[], None]) -> None:
+        """Call `function` whenever the guest is reset or panics; not a coroutine."""
 
     def expect_reset(self) -> None:
-        """The resets from now on are asked for, until the agent answers; not a coroutine."""
+        """The resets from now on are asked for, until :meth:`settle`; not a coroutine."""
+
+    def settle(self) -> None:
+        """The guest has come up: its next reset is a surprise; not a coroutine."""
+
+    async def process_state(self) -> str:
+        """Say what the kernel does with the process: ``S (sleeping)``; empty if it is gone."""
 
     async def wait_for_agent(self, deadline: Deadline, timeline: Timeline) -> None:
         """Return when the guest agent has answered."""

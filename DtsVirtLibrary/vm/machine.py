@@ -11,10 +11,12 @@ from typing import Any, TypeVar
 from DtsVirtLibrary.config import Parameters, build_spec
 from DtsVirtLibrary.errors import (
     DtsVirtError,
+    GuestRebooted,
     HostError,
     VmDied,
     VmStateError,
 )
+from DtsVirtLibrary.host.memory import out_of_memory_kills
 from DtsVirtLibrary.host.protocol import Host
 from DtsVirtLibrary.loop import Deadline
 from DtsVirtLibrary.results import GuestSession, Readiness, StopStage, VmInfo, VmStatus
@@ -24,7 +26,8 @@ from DtsVirtLibrary.vm import conflicts, stopping
 from DtsVirtLibrary.vm.addresses import with_mac_addresses
 from DtsVirtLibrary.vm.artifacts import ArtifactStore, StartArtifacts
 from DtsVirtLibrary.vm.draft import draft
-from DtsVirtLibrary.vm.ending import Ended, Ending, Panicked, describe_ending, unless_ended
+from DtsVirtLibrary.vm.ending import Ending, describe_ending
+from DtsVirtLibrary.vm.guarded import Ended, guarded
 from DtsVirtLibrary.vm.hypervisor import Hypervisor, Instance
 from DtsVirtLibrary.vm.readiness import require_channel, wait_until_ready
 from DtsVirtLibrary.vm.warm import Owner, WarmStart
@@ -46,12 +49,14 @@ class MachineContext:
 
     :ivar host: the machine that the VMs run on.
     :ivar seed: makes the MAC addresses of this run differ from those of another.
+    :ivar on_reset: called on the loop with a VM's name when its guest was reset or panicked.
     """
 
     hypervisor: Hypervisor
     host: Host
     artifacts: ArtifactStore
     seed: str
+    on_reset: Callable[[str], None] = lambda vm: None
 
 
 class Machine:
@@ -83,6 +88,8 @@ class Machine:
         self._watch: asyncio.Task[None] | None = None
         self._ending: Ending | None = None
         self._end_expected = False
+        # How often the kernel had killed for want of memory before the launch.
+        self._memory_kills = 0
         # How the VM is or was started last.
         self._warm = False
 
@@ -162,6 +169,7 @@ class Machine:
         self.timeline = Timeline()
         artifacts = self.artifacts = self._context.artifacts.new_start(self.name)
         self.notes, self.session, self._ending, self._end_expected = [], None, None, False
+        self._memory_kills = await out_of_memory_kills(self._context.host)
         self.status = VmStatus.STARTING
         try:
             self.session = await self._come_up(spec, readiness, deadline, artifacts)
@@ -194,12 +202,15 @@ class Machine:
             await self._watch
             raise self._ended_error("Start VM")
         self.notes += [note for note in instance.notes if note not in self.notes]
+        if readiness is not Readiness.PROCESS:
+            instance.settle()
         self.status = VmStatus.RUNNING
         return session
 
     def _adopt(self, instance: Instance, artifacts: StartArtifacts) -> None:
         self._instance = instance
         self._watch = asyncio.create_task(self._watch_end(instance, artifacts))
+        instance.on_reset(lambda: self._context.on_reset(self.name))
         self.notes += instance.notes
 
     def _warm_start(
@@ -289,7 +300,13 @@ class Machine:
     async def _watch_end(self, instance: Instance, artifacts: StartArtifacts) -> None:
         """Note how the process ended, keep its artifacts and give back what it took."""
         await instance.wait_closed()
-        self._ending = await describe_ending(self.name, instance, str(artifacts.directory))
+        kills = await out_of_memory_kills(self._context.host)
+        self._ending = await describe_ending(
+            self.name,
+            instance,
+            str(artifacts.directory),
+            out_of_memory=kills > self._memory_kills,
+        )
         orderly = self._end_expected or self._ending.orderly
         self.status = VmStatus.STOPPED if orderly else VmStatus.CRASHED
         self._instance = None
@@ -339,7 +356,10 @@ class Machine:
         """
         if self._instance is None:
             raise self._not_running(action)
-        return await self._unless_ended(action, work(self._instance), needs_guest)
+        result = await self._unless_ended(action, work(self._instance), needs_guest)
+        if needs_guest and self._instance is not None:
+            self._instance.settle()
+        return result
 
     async def keep(self) -> None:
         """Let the process outlive the run."""
@@ -363,22 +383,35 @@ class Machine:
     async def _unless_ended(
         self, action: str, work: Coroutine[Any, Any, T], needs_guest: bool
     ) -> T:
-        watch, instance = self._watch, self._instance
+        watch, instance, artifacts = self._watch, self._instance, self.artifacts
         assert watch is not None
         assert instance is not None
+        assert artifacts is not None
+        place = str(artifacts.directory)
         try:
-            panic = instance.wait_panicked() if needs_guest else None
-            return await unless_ended(watch, work, panic)
+            return await guarded(action, instance, watch, place, work, needs_guest=needs_guest)
         except Ended:
             raise self._ended_error(action) from None
-        except Panicked:
-            assert self.artifacts is not None
-            found = await describe_ending(self.name, instance, str(self.artifacts.directory))
-            raise found.panic(action) from None
 
-    def take_surprises(self) -> Sequence[str]:
-        """Return what the running guest did unasked since the last call, a line each."""
-        return self._instance.take_surprises() if self._instance is not None else ()
+    async def require_no_crash(self, action: str) -> None:
+        """Fail if the last start's process or guest has ended, or was reset, on its own.
+
+        :raises VmDied: the process ended, not in an orderly way.
+        :raises GuestPanic: the guest panicked.
+        :raises GuestIoError: the guest stands still, as its disk failed.
+        :raises GuestRebooted: the guest was reset, and no keyword had asked for that.
+        """
+        ending, instance = self._ending, self._instance
+        if ending is not None and not (self._end_expected or ending.orderly):
+            raise ending.error(action)
+        if instance is not None:
+            await self.use(action, lambda instance: instance.status(), needs_guest=instance.lost)
+            if instance.unasked_resets:
+                raise GuestRebooted(f"VM '{self.name}': {instance.unasked_resets[0]}.")
+
+    async def take_surprises(self) -> Sequence[str]:
+        """Return what befell the running VM unasked since the last call, a line each."""
+        return await self._instance.take_surprises() if self._instance is not None else ()
 
     async def ask_status(self) -> VmStatus:
         """Return where the VM is in its life, asking the process if there is one."""

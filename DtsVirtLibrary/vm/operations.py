@@ -144,11 +144,13 @@ async def wait_until_ready_again(machine: Machine, seconds: float) -> None:
     :raises SshTimeout: the SSH server showed no banner in time.
     """
     deadline = Deadline(seconds)
-    await machine.use(
-        "Wait Until Guest Is Ready",
-        lambda instance: _ready_again(machine, instance, deadline),
-        needs_guest=True,
-    )
+
+    async def work(instance: Instance) -> None:
+        # Who waits for the guest expects it to boot, however that came about.
+        instance.expect_reset()
+        await _ready_again(machine, instance, deadline)
+
+    await machine.use("Wait Until Guest Is Ready", work, needs_guest=True)
 
 
 async def _ready_again(machine: Machine, instance: Instance, deadline: Deadline) -> None:

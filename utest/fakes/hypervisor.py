@@ -20,6 +20,7 @@ from DtsVirtLibrary.results import (
     CommandResult,
     GuestAddress,
     GuestInterface,
+    GuestLoss,
     MonitorEvent,
     PciFunction,
     TemplateInfo,
@@ -115,8 +116,11 @@ class FakeInstance:
         self.plugged: list[Device | Disk] = []
         self.functions: tuple[PciFunction, ...] = ()
         self._ended = asyncio.Event()
-        self.panicked = asyncio.Event()
+        self.loss: asyncio.Future[GuestLoss] = asyncio.get_running_loop().create_future()
         self.surprises: list[str] = []
+        self.resets: list[str] = []
+        self.last_events = ""
+        self.connected = True
         self.resets_expected = False
 
     def end(self, exit_code: int = 0, reason: str | None = None) -> None:
@@ -134,10 +138,31 @@ class FakeInstance:
     def agent_connected(self) -> bool:
         return self.has_agent
 
-    async def wait_panicked(self) -> None:
-        await self.panicked.wait()
+    @property
+    def lost(self) -> bool:
+        return self.loss.done()
 
-    def take_surprises(self) -> Sequence[str]:
+    @property
+    def unasked_resets(self) -> Sequence[str]:
+        return self.resets
+
+    async def wait_lost(self) -> GuestLoss:
+        return await asyncio.shield(self.loss)
+
+    async def backend_connected(self, card: str) -> bool:
+        await self._monitor(f"backend_connected {card}")
+        return self.connected
+
+    def on_reset(self, function: Callable[[], None]) -> None:
+        self.reset_listener = function
+
+    def settle(self) -> None:
+        self.resets_expected = False
+
+    async def process_state(self) -> str:
+        return "T (stopped)"
+
+    async def take_surprises(self) -> Sequence[str]:
         told, self.surprises = self.surprises, []
         return told
 

@@ -21,6 +21,7 @@ from utest.host.supervised import QUIET, children_of, supervisor_pid, within
 
 # Signals 32 and 33, which no program can reset; make(1) leaves them ignored.
 OF_THE_C_LIBRARY = 0b11 << 31
+SLEEP = Spawn(["sleep", "1000"], QUIET, QUIET)
 PYTHON = [sys.executable, "-I", "-S", "-c"]
 OPEN_DESCRIPTORS = """
 import os
@@ -283,6 +284,40 @@ async def test_endless_output_loses_its_middle(host: LocalHost, tmp_path: Path) 
     assert text.startswith("the first line\n")
     assert "bytes were dropped here ...]\n" in text
     assert text.endswith("\nthe last line\nafter it\n")
+
+
+@pytest.mark.fault(76)
+async def test_further_logs_lose_their_middle_too(host: LocalHost, tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    script = (
+        "import os, sys\nlog = open(sys.argv[1], 'ab+', 0)\nlog.write(b'the first line\\n')\n"
+        "for _ in range(12): log.write(b'x' * (1 << 20))\n"
+        "while b'were dropped' not in os.pread(log.fileno(), 60, 1 << 20): pass\n"
+        "log.write(b'after it\\n')\n"
+    )
+    process = await host.spawn(Spawn([*PYTHON, script, str(log)], QUIET, QUIET, logs=[log]))
+    assert await within(process.wait()) == 0
+    text = log.read_text()
+    assert len(text) < 2 << 20
+    assert text.startswith("the first line\n")
+    assert text.endswith("after it\n")
+
+
+async def test_log_that_cannot_be_made(host: LocalHost, tmp_path: Path) -> None:
+    log = tmp_path / "no/log"
+    with pytest.raises(CommandError, match=rf"its log '{log}' cannot be used: No such file"):
+        await host.spawn(Spawn(["true"], QUIET, QUIET, logs=[log]))
+
+
+async def test_state_is_told(host: LocalHost) -> None:
+    process = await host.spawn(SLEEP)
+    process.send_signal(signal.SIGSTOP)
+    while not (await process.state()).startswith("T"):
+        await asyncio.sleep(0.01)
+    assert await process.state() == "T (stopped by a signal; kill -CONT lets it go on)"
+    process.send_signal(signal.SIGKILL)
+    await within(process.wait())
+    assert await process.state() == ""
 
 
 async def test_program_is_found_where_the_environment_says(host: LocalHost, tmp_path: Path) -> None:

@@ -62,6 +62,18 @@ async def talk(monitor: Monitor) -> AsyncIterator[tuple[Monitor, FakeQmp]]:
         await monitor.close()
 
 
+HUMAN_REFUSALS = {
+    "nosuch": "unknown command: 'nosuch'",
+    "info nosuch": "unknown command: 'info nosuch'",
+    "set_link zz on": "Error: Device 'zz' not found",
+    "info qtree 3 4": "qtree: extraneous characters at the end of line",
+    "drive_add": "drive_add: string expected",
+    "hostfwd_add n0 foo": "Invalid host forwarding rule 'foo'",
+    "hostfwd_add nX tcp::0-:22": "unrecognized netdev id 'nX'",
+    "cpu 99": "invalid CPU index",
+}
+
+
 async def connect_and_ask(monitor: Monitor, ours: socket.socket) -> None:
     """Connect and give a first command."""
     await monitor.connect(ours, Deadline(PATIENT))
@@ -80,7 +92,26 @@ class TestRealQemu:
     async def test_human_monitor(self, monitor: Monitor, start_qemu: StartQemu) -> None:
         await monitor.connect(start_qemu("-S").monitor, Deadline(PATIENT))
         assert await monitor.human("info name") == ""
-        assert await monitor.human("nosuchcmd") == "unknown command: 'nosuchcmd'\r\n"
+
+    @pytest.mark.fault(54)
+    async def test_human_monitor_refuses(self, monitor: Monitor, start_qemu: StartQemu) -> None:
+        qemu = start_qemu("-S", "-netdev", "user,id=n0")
+        await monitor.connect(qemu.monitor, Deadline(PATIENT))
+        for line, words in HUMAN_REFUSALS.items():
+            with pytest.raises(MonitorCommandError) as caught:
+                await monitor.human(line)
+            assert str(caught.value).startswith(
+                f"VM 'vm0': QEMU's human monitor refused '{line}': {words}"
+            )
+        for line in (
+            "info status",
+            "info usernet",
+            "help info",
+            "log none",
+            "hostfwd_add n0 tcp::0-:1",
+        ):
+            await monitor.human(line)
+        assert await monitor.human("info version")
 
     async def test_refuses_a_command_line_after_the_greeting(
         self, monitor: Monitor, start_qemu: StartQemu

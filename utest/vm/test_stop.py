@@ -8,6 +8,7 @@ import pytest
 
 from DtsVirtLibrary.errors import CleanupError, GuestShutdown, VmDied, VmStateError
 from DtsVirtLibrary.results import Readiness, StopStage, VmStatus
+from DtsVirtLibrary.vm import machine as machines
 from DtsVirtLibrary.vm import stopping
 from DtsVirtLibrary.vm.machine import Machine, MachineContext
 from utest.fakes.hypervisor import AGENT, BUTTON, EVERYTHING, FakeHypervisor, FakeInstance
@@ -246,3 +247,32 @@ async def test_artifacts_that_cannot_be_kept_do_not_keep_the_process_resources(
         await machine.stop(60)
     assert instance.released == 1
     assert not machine.started
+
+
+@pytest.mark.fault(52)
+async def test_a_kill_for_want_of_memory_is_named(
+    machine: Machine, hypervisor: FakeHypervisor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kills = iter([3, 4])
+
+    async def count(host: object) -> int:
+        return next(kills)
+
+    monkeypatch.setattr(machines, "out_of_memory_kills", count)
+    instance = await running(machine, hypervisor)
+    instance.end(-9)
+    assert await machine.wait_until_stopped(60)
+    with pytest.raises(VmDied, match="The kernel killed it for want of memory"):
+        await machine.use("Ping Guest Agent", lambda instance: instance.status())
+
+
+async def test_a_kill_that_was_not_the_kernels_says_so(
+    machine: Machine, hypervisor: FakeHypervisor
+) -> None:
+    instance = await running(machine, hypervisor)
+    instance.last_events = "RESUME at 0.1 s"
+    instance.end(-9)
+    assert await machine.wait_until_stopped(60)
+    with pytest.raises(VmDied, match="this library did not send that signal") as caught:
+        await machine.use("Ping Guest Agent", lambda instance: instance.status())
+    assert "Last events: RESUME at 0.1 s" in str(caught.value)

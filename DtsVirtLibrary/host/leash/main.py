@@ -151,7 +151,8 @@ class Supervisor:
             if len(sockets) != len(message["numbers"]):  # the kernel cut them off
                 raise StartFailure("descriptors", errno.EMFILE)
             wanted = zip(message["numbers"], sockets, strict=True)
-            inherited = {1: logs[0], 2: logs[-1], **dict(wanted)}
+            both = 1 if message["stderr"] == message["stdout"] else 2
+            inherited = {1: logs[0], 2: logs[both - 1], **dict(wanted)}
             pid = start(message, inherited)
         except StartFailure as failure:
             _close(logs)
@@ -170,6 +171,11 @@ class Supervisor:
                     logs.append(open_log(message[stage]))
                 except OSError as error:
                     raise StartFailure(stage, error.errno or errno.EIO) from error
+        for path in message["logs"]:
+            try:
+                logs.append(open_log(path))
+            except OSError as error:
+                raise StartFailure("logs", error.errno or errno.EIO) from error
 
     def send(self, message: dict[str, Any], descriptors: Sequence[int] = ()) -> None:
         """Tell the runner, if it is still there."""
