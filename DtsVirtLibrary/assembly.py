@@ -17,8 +17,8 @@ from DtsVirtLibrary.keywords.configs import Configs
 from DtsVirtLibrary.keywords.settings import Settings
 from DtsVirtLibrary.qemu.hypervisor import GuestFiles, QemuHypervisor, QemuSettings
 from DtsVirtLibrary.vm.artifacts import ArtifactStore
+from DtsVirtLibrary.vm.context import MachineContext
 from DtsVirtLibrary.vm.hypervisor import Hypervisor
-from DtsVirtLibrary.vm.machine import MachineContext
 from DtsVirtLibrary.vm.registry import Registry
 
 

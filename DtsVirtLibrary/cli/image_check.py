@@ -21,8 +21,9 @@ from DtsVirtLibrary.results import GuestInterface, Readiness
 from DtsVirtLibrary.spec import Origin, VmSpec
 from DtsVirtLibrary.timeline import Timeline
 from DtsVirtLibrary.vm.artifacts import ArtifactStore
+from DtsVirtLibrary.vm.context import MachineContext
 from DtsVirtLibrary.vm.hypervisor import Hypervisor, Instance
-from DtsVirtLibrary.vm.machine import Machine, MachineContext
+from DtsVirtLibrary.vm.machine import Machine
 from DtsVirtLibrary.vm.readiness import wait_for_address
 
 ACTION = "dtsvirt guest check"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from DtsVirtLibrary.config import Parameters, build_spec
@@ -17,18 +17,18 @@ from DtsVirtLibrary.errors import (
     VmStateError,
 )
 from DtsVirtLibrary.host.memory import out_of_memory_kills
-from DtsVirtLibrary.host.protocol import Host
 from DtsVirtLibrary.loop import Deadline
 from DtsVirtLibrary.results import GuestSession, Readiness, StopStage, VmInfo, VmStatus
 from DtsVirtLibrary.spec import VmSpec
 from DtsVirtLibrary.timeline import Timeline, describe_stages
 from DtsVirtLibrary.vm import conflicts, stopping
 from DtsVirtLibrary.vm.addresses import with_mac_addresses
-from DtsVirtLibrary.vm.artifacts import ArtifactStore, StartArtifacts
+from DtsVirtLibrary.vm.artifacts import StartArtifacts
+from DtsVirtLibrary.vm.context import MachineContext
 from DtsVirtLibrary.vm.draft import draft
 from DtsVirtLibrary.vm.ending import Ending, describe_ending
 from DtsVirtLibrary.vm.guarded import Ended, guarded
-from DtsVirtLibrary.vm.hypervisor import Hypervisor, Instance
+from DtsVirtLibrary.vm.hypervisor import Instance
 from DtsVirtLibrary.vm.readiness import require_channel, wait_until_ready
 from DtsVirtLibrary.vm.warm import Owner, WarmStart
 
@@ -41,22 +41,6 @@ RUN_STATES = {
     "internal-error": VmStatus.CRASHED,
     "shutdown": VmStatus.STOPPED,
 }
-
-
-@dataclass(frozen=True)
-class MachineContext:
-    """What all VMs of a run share.
-
-    :ivar host: the machine that the VMs run on.
-    :ivar seed: makes the MAC addresses of this run differ from those of another.
-    :ivar on_reset: called on the loop with a VM's name when its guest was reset or panicked.
-    """
-
-    hypervisor: Hypervisor
-    host: Host
-    artifacts: ArtifactStore
-    seed: str
-    on_reset: Callable[[str], None] = lambda vm: None
 
 
 class Machine:

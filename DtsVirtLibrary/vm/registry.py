@@ -10,7 +10,8 @@ from DtsVirtLibrary.config import Parameters, validate_name
 from DtsVirtLibrary.errors import ConfigError, nearest
 from DtsVirtLibrary.results import StopStage, VmStatus
 from DtsVirtLibrary.spec import VmSpec
-from DtsVirtLibrary.vm.machine import Machine, MachineContext
+from DtsVirtLibrary.vm.context import MachineContext
+from DtsVirtLibrary.vm.machine import Machine
 
 # A run that imports the library with other arguments has more than one; their VMs share
 # the host, SSHLibrary's aliases and the artifacts directory all the same.

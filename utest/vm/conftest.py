@@ -13,7 +13,8 @@ from DtsVirtLibrary.host.local import LocalHost
 from DtsVirtLibrary.spec import Origin
 from DtsVirtLibrary.vm import registry as registry_of_run
 from DtsVirtLibrary.vm.artifacts import ArtifactStore
-from DtsVirtLibrary.vm.machine import Machine, MachineContext
+from DtsVirtLibrary.vm.context import MachineContext
+from DtsVirtLibrary.vm.machine import Machine
 from DtsVirtLibrary.vm.registry import Registry
 from utest.fakes.hypervisor import FakeHypervisor
 

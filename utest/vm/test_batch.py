@@ -7,7 +7,8 @@ import pytest
 from DtsVirtLibrary.host.admission import Need
 from DtsVirtLibrary.results import Readiness
 from DtsVirtLibrary.vm.batch import Order, need_of, start_all
-from DtsVirtLibrary.vm.machine import Machine, MachineContext
+from DtsVirtLibrary.vm.context import MachineContext
+from DtsVirtLibrary.vm.machine import Machine
 from DtsVirtLibrary.vm.registry import Registry
 from utest.fakes.hypervisor import FakeHypervisor
 from utest.vm.conftest import parameters

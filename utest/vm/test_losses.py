@@ -19,7 +19,8 @@ from DtsVirtLibrary.errors import (
 )
 from DtsVirtLibrary.results import GuestLoss, LossKind, Readiness
 from DtsVirtLibrary.vm import operations, states
-from DtsVirtLibrary.vm.machine import Machine, MachineContext
+from DtsVirtLibrary.vm.context import MachineContext
+from DtsVirtLibrary.vm.machine import Machine
 from utest.fakes.hypervisor import FakeHypervisor, FakeInstance
 from utest.vm.conftest import parameters
 

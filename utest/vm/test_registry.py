@@ -7,7 +7,7 @@ import pytest
 from DtsVirtLibrary.errors import CleanupError, ConfigError
 from DtsVirtLibrary.results import Readiness, StopStage
 from DtsVirtLibrary.vm import stopping
-from DtsVirtLibrary.vm.machine import MachineContext
+from DtsVirtLibrary.vm.context import MachineContext
 from DtsVirtLibrary.vm.registry import Registry
 from utest.fakes.hypervisor import FakeHypervisor
 from utest.vm.conftest import parameters

@@ -22,7 +22,8 @@ from DtsVirtLibrary.errors import (
 from DtsVirtLibrary.results import PciFunction, Readiness, VmStatus
 from DtsVirtLibrary.timeline import describe_stages
 from DtsVirtLibrary.vm.artifacts import StartArtifacts
-from DtsVirtLibrary.vm.machine import Machine, MachineContext
+from DtsVirtLibrary.vm.context import MachineContext
+from DtsVirtLibrary.vm.machine import Machine
 from utest.fakes.hypervisor import FakeHypervisor
 from utest.vm.conftest import parameters
 

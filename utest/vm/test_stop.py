@@ -10,7 +10,8 @@ from DtsVirtLibrary.errors import CleanupError, GuestShutdown, VmDied, VmStateEr
 from DtsVirtLibrary.results import Readiness, StopStage, VmStatus
 from DtsVirtLibrary.vm import machine as machines
 from DtsVirtLibrary.vm import stopping
-from DtsVirtLibrary.vm.machine import Machine, MachineContext
+from DtsVirtLibrary.vm.context import MachineContext
+from DtsVirtLibrary.vm.machine import Machine
 from utest.fakes.hypervisor import AGENT, BUTTON, EVERYTHING, FakeHypervisor, FakeInstance
 from utest.vm.conftest import parameters
 

@@ -6,7 +6,8 @@ import pytest
 
 from DtsVirtLibrary.errors import TemplateError, VmStateError
 from DtsVirtLibrary.results import Readiness, VmStatus
-from DtsVirtLibrary.vm.machine import Machine, MachineContext
+from DtsVirtLibrary.vm.context import MachineContext
+from DtsVirtLibrary.vm.machine import Machine
 from DtsVirtLibrary.vm.registry import Registry
 from DtsVirtLibrary.vm.templates import make_template, remove_template
 from utest.fakes.hypervisor import FakeHypervisor
