@@ -14,8 +14,6 @@ import pytest
 
 from utest.host.supervised import as_ordinary_user
 
-pytestmark = pytest.mark.fault(78)
-
 ROOT = Path(__file__).parents[2]
 PREAMBLE = """
 import asyncio, os, resource, sys
@@ -93,6 +91,7 @@ def said(script: str, *, ordinary: bool = False) -> str:
     return done.stdout
 
 
+@pytest.mark.fault(78)
 @pytest.mark.parametrize("free", range(7))
 def test_no_descriptor_is_left_for_the_supervisor(free: int) -> None:
     text = said(FILES.format(free=free))
@@ -102,12 +101,14 @@ def test_no_descriptor_is_left_for_the_supervisor(free: int) -> None:
         assert "This process may have 100 files open. Raise that limit (ulimit -n)." in text
 
 
+@pytest.mark.fault(78)
 def test_no_descriptor_is_left_for_a_channel() -> None:
     text = said(SOCKETS)
     assert text.startswith("Cannot make a pair of sockets: Too many open files.")
     assert "100 files" in text
 
 
+@pytest.mark.fault(78)
 def test_no_process_is_left() -> None:
     text = said(PROCESSES, ordinary=True)
     assert "Cannot start 'true': no new process can be made: Resource temporarily" in text
