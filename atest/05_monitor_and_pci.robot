@@ -8,7 +8,7 @@ Suite Teardown      Stop All VMs
 
 Test Timeout        5 min
 
-Test Tags           monitor
+Test Tags           monitor    both-versions
 
 
 *** Test Cases ***

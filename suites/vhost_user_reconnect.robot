@@ -19,6 +19,8 @@ Test Tags           vhost-user
 
 
 *** Variables ***
+# The VMs are clones of a template, which their first start makes; with False each one boots.
+${WARM}             ${TRUE}
 # For the switch and the VM.
 ${HUGEPAGES}        768M
 ${VM_MAC}           00:00:20:00:00:20
@@ -59,7 +61,7 @@ Set Up All
     ${socket} =    Start Switch
     Create VM    vm0    guest=flavour=testpmd    mem=size=448,hugepage=yes    cpu=number=1
     Add VM Device    vm0    driver=vhost-user    opt_path=${socket}    opt_mac=${VM_MAC}    opt_server=yes
-    Start VM    vm0    timeout=4 min
+    Start VM    vm0    timeout=4 min    warm=${WARM}
     Reflect In The Guest's Kernel    eth0
     Start Capture    tester
     Wait Until Packets Come Back

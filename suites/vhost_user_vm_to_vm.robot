@@ -13,6 +13,8 @@ Test Tags           vhost-user
 
 
 *** Variables ***
+# The VMs are clones of a template, which their first start makes; with False each one boots.
+${WARM}             ${TRUE}
 # For the switch and two VMs.
 ${HUGEPAGES}        1216M
 ${VM_MEMORY}        size=448,hugepage=yes
@@ -79,7 +81,7 @@ Start VM On Switch
     [Documentation]    Starts a VM and gives its card on the switch an address.
     [Arguments]    ${vm}    ${port}    ${address}
     Wait Until Host Socket Exists    ${OVS_DIRECTORY}/${port}
-    Start VM    ${vm}    timeout=4 min
+    Start VM    ${vm}    timeout=4 min    warm=${WARM}
     Run In Guest    ${vm}    ip address add ${address}/24 dev eth0 && ip link set eth0 up
 
 Reach From

@@ -24,6 +24,8 @@ Test Tags           vxlan
 
 
 *** Variables ***
+# The VMs are clones of a template, which their first start makes; with False each one boots.
+${WARM}                 ${TRUE}
 ${CONFIG}               ${CURDIR}/../conf/vxlan_sample.cfg
 # For the endpoint and two VMs.
 ${HUGEPAGES}            1344M
@@ -248,7 +250,7 @@ Start VM On Endpoint
     ...    opt_mac=${macs}[0]
     Add VM Device    ${vm}    driver=vhost-user    opt_path=${OVS_DIRECTORY}/vhost-net${first_port + 1}
     ...    opt_mac=${macs}[1]
-    ${guest} =    Start VM    ${vm}    timeout=4 min
+    ${guest} =    Start VM    ${vm}    timeout=4 min    warm=${WARM}
     Log    ${guest.pci_mapping}
 
 Start Forwarding In VM

@@ -158,6 +158,12 @@ async def _lack_of_hugepages(host: Host, need: Need, others: list[Need]) -> str 
     return None
 
 
+async def available_mib(host: Host) -> int:
+    """Return the memory that can be had without swapping, in MiB."""
+    _, available = await _memory_mib(host)
+    return available
+
+
 async def _memory_mib(host: Host) -> tuple[int, int]:
     """Return the memory in all, and what can be had without swapping, in MiB."""
     text = await host.read_text(MEMORY)

@@ -122,7 +122,13 @@ class QemuHypervisor:
 
         try:
             return await self._start(
-                core, deadline, timeline, keep, resources, placed, restoring(template, parts.later)
+                core,
+                deadline,
+                timeline,
+                keep,
+                resources,
+                placed,
+                restoring(self._host, template, parts.later),
             )
         except (StartError, MonitorError, HostError) as error:
             if isinstance(error, (StartError, MonitorError)):
@@ -156,7 +162,7 @@ class QemuHypervisor:
             raise
 
         async def placed(placement: Placement) -> Placement:
-            return for_source(placement, directory)
+            return for_source(placement, directory, parts.core)
 
         instance = await self._start(parts.core, deadline, timeline, keep, resources, placed)
         instance.draft = TemplateDraft(
@@ -180,7 +186,7 @@ class QemuHypervisor:
         """Return the key of a specification's template, and QEMU's version."""
         spec = anonymous(core)
         binary, facts, append = await self._facts(spec)
-        placement = replace(anonymous_placement(), append=append)
+        placement = replace(anonymous_placement(spec), append=append)
         line = command_line(spec, binary, facts, placement)
         return await key_of(self._host, core, binary, facts, line.argv), binary.version_text
 

@@ -63,7 +63,7 @@ def device_options(plan: Plan) -> Iterator[Option]:
     yield pairs("-object", "rng-builtin", {"id": names.RNG})
     yield _device(plan, "virtio-rng-pci", names.RNG_DEVICE, rng=names.RNG)
     yield _device(plan, "pvpanic-pci", names.PANIC_DEVICE)
-    if plan.placement.memory is not None and "vmgenid" in plan.binary.devices:
+    if plan.placement.of_template and "vmgenid" in plan.binary.devices:
         # Tells each clone of a template that it is one, so that its kernel reseeds.
         yield pairs("-device", "vmgenid", {"id": names.GENERATION, "guid": "auto"})
     if plan.spec.guest_agent:

@@ -23,6 +23,7 @@ from DtsVirtLibrary.qemu.agent_readiness import AgentReadiness
 from DtsVirtLibrary.qemu.backends import Backends
 from DtsVirtLibrary.qemu.fresh_identity import renew_identity
 from DtsVirtLibrary.qemu.guest_state import GuestState
+from DtsVirtLibrary.qemu.late_cards import wait_for_cards
 from DtsVirtLibrary.qemu.monitor import Monitor
 from DtsVirtLibrary.qemu.pci import guest_address, pci_functions, unnumbered_bridges
 from DtsVirtLibrary.qemu.prepared import PreparedStart
@@ -214,6 +215,16 @@ class QemuInstance:
             self.notes.append(f"VM '{self.spec.name}': its clock was not set: {error.summary}")
         if self.spec.fresh_identity:
             await renew_identity(self.agent)
+        await self._meet_cards()
+
+    async def _meet_cards(self) -> None:
+        """Wait until the guest has the cards that a template could not hold."""
+        cards = [nic for nic in self.spec.nics if nic.id in self.plugged]
+        for card in await wait_for_cards(self.agent, cards) if cards else ():
+            self.notes.append(
+                f"VM '{self.spec.name}': its card '{card.id}' was plugged in, but the guest shows "
+                "no interface for it. Is there a driver for it in the guest?"
+            )
 
     async def wait_closed(self) -> int:
         """Wait until QEMU has ended and return its exit code."""
@@ -342,8 +353,9 @@ class QemuInstance:
         )
 
     async def keep(self) -> None:
-        """Let QEMU outlive the runner; its directory is removed when it ends."""
-        await self.process.keep([self.placement.directory])
+        """Let QEMU outlive the runner; its directories are removed when it ends."""
+        storage = self.placement.storage
+        await self.process.keep([self.placement.directory, *([storage] if storage else [])])
 
     async def release(self) -> None:
         """Close the channels and give back what the start took. Quiet the second time."""

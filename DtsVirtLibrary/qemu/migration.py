@@ -1,25 +1,32 @@
-"""The state of a VM's devices, without its memory, out of one QEMU and into another.
+"""The state of a VM's devices, with or without its memory, out of one QEMU and into another.
 
-QEMU's migration carries it through a socket that is handed to it. The memory lies in a
-file that both map (``x-ignore-shared``), so what goes over the socket is below a megabyte.
+QEMU's migration carries it through a socket that is handed to it. Where the memory lies in a
+file that both map (``x-ignore-shared``), what goes over the socket is below a megabyte.
 """
 
 from __future__ import annotations
 
 import asyncio
+import signal
 import socket
 
-from DtsVirtLibrary.errors import MonitorError
+from DtsVirtLibrary.errors import HostError, MonitorError
+from DtsVirtLibrary.host.protocol import Host, HostProcess, Spawn
 from DtsVirtLibrary.loop import Deadline
 from DtsVirtLibrary.printable import printable
 from DtsVirtLibrary.qemu.monitor import Monitor
 from DtsVirtLibrary.qemu.replies import MIGRATION, ask
 from DtsVirtLibrary.results import MonitorEvent
 
-CAPABILITIES = ("events", "x-ignore-shared")
+IGNORE_SHARED = "x-ignore-shared"
 SOCKET_NAME = "device-state"
 CHUNK = 1 << 20
 MIGRATION_SECONDS = 60.0
+# QEMU takes care not to fill a network; there is none here.
+BANDWIDTH = 1 << 40
+DESCRIPTOR = 3
+WRITE = f'umask 077 && exec cat <&{DESCRIPTOR} >"$0"'
+READ = f'exec cat "$0" >&{DESCRIPTOR}'
 
 
 async def save_state(monitor: Monitor) -> bytes:
@@ -61,15 +68,64 @@ async def load_state(monitor: Monitor, state: bytes) -> None:
         try:
             await _completed(monitor, mark)
             # A snapshot of this QEMU must hold the memory, shared or not.
-            await _set_capability(monitor, "x-ignore-shared", state=False)
+            await _set_capability(monitor, IGNORE_SHARED, state=False)
         finally:
             writing.cancel()
             await asyncio.gather(writing, return_exceptions=True)
 
 
-async def _set_capabilities(monitor: Monitor) -> None:
-    for name in CAPABILITIES:
-        await _set_capability(monitor, name, state=True)
+async def save_all(monitor: Monitor, host: Host, path: str) -> None:
+    """Write the state of the devices and the memory of a VM to a file of the host.
+
+    Its CPUs must be stopped; its disks are flushed and let go.
+
+    :raises MonitorError: QEMU cannot save it; the text says which device prevents it.
+    :raises HostError: the file cannot be written.
+    """
+    await _set_capabilities(monitor, ignore_shared=False)
+    await monitor.execute("migrate-set-parameters", {"max-bandwidth": BANDWIDTH})
+    writer = await _connected(monitor, host, WRITE, path)
+    mark = monitor.mark()
+    await _start(monitor, "migrate")
+    await _completed(monitor, mark)
+    if code := await writer.wait():
+        raise HostError(f"'{path}' on {host.name} was not written whole (exit code {code}).")
+
+
+async def load_all(monitor: Monitor, host: Host, path: str) -> None:
+    """Load what :func:`save_all` has written into a QEMU started with ``-incoming defer``.
+
+    :raises MonitorError: it does not fit this QEMU.
+    """
+    await _set_capabilities(monitor, ignore_shared=False)
+    reader = await _connected(monitor, host, READ, path)
+    try:
+        mark = monitor.mark()
+        await _start(monitor, "migrate-incoming")
+        await _completed(monitor, mark)
+    finally:
+        reader.send_signal(signal.SIGTERM)
+        await reader.wait()
+
+
+async def _connected(monitor: Monitor, host: Host, script: str, path: str) -> HostProcess:
+    """Start a process between a file of the host and the socket that QEMU is handed."""
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        await monitor.pass_socket(SOCKET_NAME, theirs)
+        return await host.spawn(
+            Spawn(
+                argv=["sh", "-c", script, path],
+                stdout="/dev/null",
+                stderr="/dev/null",
+                sockets={DESCRIPTOR: ours},
+            )
+        )
+
+
+async def _set_capabilities(monitor: Monitor, *, ignore_shared: bool = True) -> None:
+    await _set_capability(monitor, "events", state=True)
+    await _set_capability(monitor, IGNORE_SHARED, state=ignore_shared)
 
 
 async def _set_capability(monitor: Monitor, name: str, *, state: bool) -> None:

@@ -45,8 +45,8 @@ class Placement:
     :ivar agent: the guest agent's channel.
     :ivar taps: name of the host's tap interface, by the id of the NIC that uses it.
     :ivar append: words added to the kernel command line of the embedded guest.
-    :ivar memory: file of the guest's memory, for a VM that a template is made of or that is
-        made of one; None for memory of the process's own.
+    :ivar of_template: a template is made of the VM, or it is made of one.
+    :ivar memory: file of such a VM's memory; None for memory of the process's own.
     :ivar storage: directory of such a VM's overlays; None for `directory`.
     :ivar restored: the VM is not booted, its state is loaded.
     """
@@ -56,6 +56,7 @@ class Placement:
     agent: Endpoint
     taps: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     append: str = ""
+    of_template: bool = False
     memory: MemoryFile | None = None
     storage: str | None = None
     restored: bool = False

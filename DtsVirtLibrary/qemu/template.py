@@ -1,8 +1,9 @@
 """Templates: the memory, device state and disks of a ready guest, kept for its clones.
 
 A template is a directory named by its key: ``memory`` (as large as the guest's memory, and
-sparse), ``state``, one overlay for each disk, and ``manifest.json``, which comes last. They
-lie in memory (``/dev/shm``) where that has room, else in the cache.
+sparse; where that is in hugepages it is in the state instead), ``state``, one overlay for each
+disk, and ``manifest.json``, which comes last. They lie in memory (``/dev/shm``) where that has
+room, else in the cache.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import Any
 
 from DtsVirtLibrary.cache import cache_directory
 from DtsVirtLibrary.errors import HostError, TemplateError, TemplateMissing
+from DtsVirtLibrary.host.admission import available_mib
 from DtsVirtLibrary.host.protocol import FileKind, Host
 from DtsVirtLibrary.qemu.template_key import FORMAT
 from DtsVirtLibrary.results import TemplateInfo
@@ -42,7 +44,8 @@ class Manifest:
     :ivar host_name: the guest's own name, which each clone replaces by its own.
     :ivar saved_at: seconds since 1970.
     :ivar files: size in bytes and time of the last change in ns of every file, by name.
-    :ivar state_digest: SHA256 of the devices' state.
+    :ivar state_digest: SHA256 of the devices' state; None where the memory is in it too, which
+        would take longer to read than to load.
     """
 
     key: str
@@ -51,7 +54,7 @@ class Manifest:
     memory_mib: int
     saved_at: float
     files: dict[str, tuple[int, int]]
-    state_digest: str
+    state_digest: str | None
     description: str = ""
     format: int = FORMAT
 
@@ -79,9 +82,14 @@ class Template:
     state: bytes = field(repr=False, default=b"")
 
     @property
-    def memory(self) -> str:
-        """File of the guest's memory."""
-        return f"{self.directory}/{MEMORY}"
+    def memory(self) -> str | None:
+        """File of the guest's memory; None if that is in the state."""
+        return f"{self.directory}/{MEMORY}" if MEMORY in self.manifest.files else None
+
+    @property
+    def state_file(self) -> str:
+        """File of the devices' state."""
+        return f"{self.directory}/{STATE}"
 
     def disk(self, disk_id: str) -> str:
         """File of a disk's state."""
@@ -124,7 +132,7 @@ class TemplateStore:
         needed = (memory_mib << 20) + MARGIN
         found = []
         for root in await self.roots(make=True):
-            free = await self._host.free_space(root)
+            free = await self._room(root)
             if free >= needed:
                 directory = f"{root}/{DRAFT}{secrets.token_hex(8)}"
                 await self._host.make_directory(directory, mode=0o700)
@@ -132,6 +140,13 @@ class TemplateStore:
             found.append(f"{free >> 20} MiB in {root}")
         room = ", ".join(found) or "no place that is ours alone"
         raise TemplateError(f"a template needs {needed >> 20} MiB of room, and there is {room}")
+
+    async def _room(self, root: str) -> int:
+        """Return the bytes that a new template may take there, memory of the host included."""
+        free = await self._host.free_space(root)
+        if await self._host.file_system(root) != "tmpfs":
+            return free
+        return min(free, await available_mib(self._host) << 20)
 
     async def publish(self, draft: str, manifest: Manifest) -> None:
         """Give a finished draft its place; one that is there already stays.
@@ -222,7 +237,10 @@ class TemplateStore:
         """Tell whether a place is there and ours alone; somebody else's is not touched."""
         if make and await self._host.status(place, follow=False) is None:
             await self._host.make_directory(place, mode=0o700)
-        status = await self._host.status(place, follow=False)
+        return await self._is_ours_alone(place)
+
+    async def _is_ours_alone(self, path: str) -> bool:
+        status = await self._host.status(path, follow=False)
         return (
             status is not None
             and status.kind is FileKind.DIRECTORY
@@ -242,6 +260,8 @@ class TemplateStore:
             raise TemplateError(f"the template {key} was broken and is removed: {error}") from error
 
     async def _checked(self, directory: str, key: str) -> Template:
+        if not await self._is_ours_alone(directory):
+            raise TemplateError("it is no directory of ours alone")
         manifest = await self._manifest(directory)
         if manifest is None or manifest.key != key or manifest.format != FORMAT:
             raise TemplateError("its manifest is missing or foreign")
@@ -253,6 +273,8 @@ class TemplateStore:
                 raise TemplateError(f"'{name}' has {status.size} bytes instead of {size}")
             if status.modified_ns != modified:
                 raise TemplateError(f"'{name}' was changed after it was saved")
+        if manifest.state_digest is None:
+            return Template(directory, manifest)
         state = await self._host.read_bytes(f"{directory}/{STATE}")
         if hashlib.sha256(state).hexdigest() != manifest.state_digest:
             raise TemplateError(f"'{STATE}' is not what was saved")
@@ -296,6 +318,7 @@ async def manifest_of(
         status = await host.status(f"{draft}/{name}", follow=False)
         if status is not None and status.kind is FileKind.FILE:
             files[name] = (status.size, status.modified_ns)
-    state = await host.read_bytes(f"{draft}/{STATE}")
-    digest = hashlib.sha256(state).hexdigest()
+    digest = None
+    if MEMORY in files:
+        digest = hashlib.sha256(await host.read_bytes(f"{draft}/{STATE}")).hexdigest()
     return Manifest(key, vm, version, memory_mib, time.time(), files, digest, description)

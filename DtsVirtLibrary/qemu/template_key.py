@@ -59,6 +59,15 @@ def needs_shared_memory(spec: VmSpec) -> bool:
     return is_shared(spec)
 
 
+def has_memory_file(spec: VmSpec) -> bool:
+    """Tell whether the template has the memory in a file that its clones map.
+
+    Hugepages are few, and a clone reserves all of its own anyway: so their contents are saved
+    with the state of the devices, and the template keeps none.
+    """
+    return not spec.memory.hugepage
+
+
 def anonymous(spec: VmSpec) -> VmSpec:
     """Return the specification without what differs from clone to clone."""
     return replace(
@@ -83,13 +92,15 @@ def describe(spec: VmSpec) -> str:
     return ", ".join(parts)
 
 
-def anonymous_placement() -> Placement:
+def anonymous_placement(spec: VmSpec) -> Placement:
     """Return the places that stand for those of any start."""
+    memory = MemoryFile(f"/{NAME}/memory", shared=True) if has_memory_file(spec) else None
     return Placement(
         f"/{NAME}",
         Descriptor(0),
         Descriptor(1),
-        memory=MemoryFile(f"/{NAME}/memory", shared=True),
+        of_template=True,
+        memory=memory,
         storage=f"/{NAME}",
     )
 
@@ -121,8 +132,6 @@ def _why_not(spec: VmSpec) -> str | None:
         return "it has no guest agent (qga=enable=no), and a clone's clock is set by it"
     if spec.incoming is not None:
         return "it waits for a migration"
-    if spec.memory.hugepage:
-        return "its memory is in hugepages, which a template would keep from all others"
     if len(spec.boot.pflash) > 1:
         return "its firmware writes its variables to a file of yours"
     control = spec.control_nic

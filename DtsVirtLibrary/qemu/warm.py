@@ -3,7 +3,8 @@
 The VM that is saved is ended and started again as a clone itself: so its memory file and
 its overlays become the template's as they are, nothing is copied, and what the first test
 gets is what all later ones get. A clone maps the memory privately (copy on write); only one
-with a vhost-user back end, which must see the memory, gets a sparse copy of the file.
+with a vhost-user back end, which must see the memory, gets a sparse copy of the file. Memory
+in hugepages is saved with the state of the devices, and loaded into hugepages of the clone's.
 """
 
 from __future__ import annotations
@@ -19,11 +20,11 @@ from DtsVirtLibrary.host.lock import host_lock
 from DtsVirtLibrary.host.protocol import Host
 from DtsVirtLibrary.loop import Deadline
 from DtsVirtLibrary.qemu.agent import Agent
-from DtsVirtLibrary.qemu.migration import load_state, save_state
+from DtsVirtLibrary.qemu.migration import load_all, load_state, save_all, save_state
 from DtsVirtLibrary.qemu.placement import MemoryFile, Placement
 from DtsVirtLibrary.qemu.resources import StartResources
 from DtsVirtLibrary.qemu.template import MEMORY, STATE, Template, TemplateStore, manifest_of
-from DtsVirtLibrary.qemu.template_key import needs_shared_memory
+from DtsVirtLibrary.qemu.template_key import has_memory_file, needs_shared_memory
 from DtsVirtLibrary.spec import Disk, Nic, VmSpec
 
 if TYPE_CHECKING:
@@ -54,8 +55,11 @@ class TemplateDraft:
         """
         await instance.pause()
         try:
-            state = await save_state(instance.monitor)
-            await self.host.write_bytes(f"{self.directory}/{STATE}", state)
+            path = f"{self.directory}/{STATE}"
+            if instance.placement.memory is None:
+                await save_all(instance.monitor, self.host, path)
+            else:
+                await self.host.write_bytes(path, await save_state(instance.monitor))
             manifest = await manifest_of(
                 self.host,
                 self.directory,
@@ -71,9 +75,10 @@ class TemplateDraft:
             raise TemplateError(f"no template was saved: {error.summary}") from error
 
 
-def for_source(placement: Placement, draft: str) -> Placement:
+def for_source(placement: Placement, draft: str, spec: VmSpec) -> Placement:
     """Return the places of a VM that shall become a template."""
-    return replace(placement, storage=draft, memory=MemoryFile(f"{draft}/{MEMORY}", shared=True))
+    memory = MemoryFile(f"{draft}/{MEMORY}", shared=True) if has_memory_file(spec) else None
+    return replace(placement, of_template=True, storage=draft, memory=memory)
 
 
 def clone_spec(core: VmSpec, template: Template) -> VmSpec:
@@ -98,26 +103,30 @@ async def for_clone(
 
     :raises HostError: there is no room for the copy.
     """
+    placement = replace(placement, of_template=True, restored=True)
+    if template.memory is None:
+        return placement
     if not needs_shared_memory(spec):
-        memory = MemoryFile(template.memory, shared=False)
-        return replace(placement, memory=memory, restored=True)
+        return replace(placement, memory=MemoryFile(template.memory, shared=False))
     directory = await TemplateStore(host).draft(spec.memory.size_mib)
     resources.remove_later(directory)
     copy = f"{directory}/{MEMORY}"
     # Holes stay holes; where the file system can share blocks, nothing is copied at all.
     command = ["cp", "--sparse=always", "--reflink=auto", template.memory, copy]
     await host.run(command, timeout=COPY_SECONDS)
-    memory = MemoryFile(copy, shared=True)
-    return replace(placement, storage=directory, memory=memory, restored=True)
+    return replace(placement, storage=directory, memory=MemoryFile(copy, shared=True))
 
 
 def restoring(
-    template: Template, later: tuple[Nic, ...]
+    host: Host, template: Template, later: tuple[Nic, ...]
 ) -> Callable[[QemuInstance], Awaitable[None]]:
     """Return what is done to a clone before its CPUs run."""
 
     async def restore(instance: QemuInstance) -> None:
-        await load_state(instance.monitor, template.state)
+        if template.memory is None:
+            await load_all(instance.monitor, host, template.state_file)
+        else:
+            await load_state(instance.monitor, template.state)
         for nic in later:
             await instance.plug(nic)
 

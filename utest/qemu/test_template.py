@@ -10,6 +10,8 @@ import pytest
 
 from DtsVirtLibrary.errors import TemplateError, TemplateMissing
 from DtsVirtLibrary.host.local import LocalHost
+from DtsVirtLibrary.host.protocol import FileStatus, Host, HostPath
+from DtsVirtLibrary.qemu import template as template_module
 from DtsVirtLibrary.qemu.template import (
     LIMIT_VARIABLE,
     MANIFEST,
@@ -53,6 +55,20 @@ async def test_a_template_is_found_by_its_key_with_its_state(store: TemplateStor
     assert template.disk("disk0") == f"{directory}/disk0.qcow2"
     assert template.state == b"the devices' state"
     assert await store.exists(KEY)
+
+
+async def test_one_with_the_memory_in_its_state_leaves_that_unread(store: TemplateStore) -> None:
+    draft = Path(await store.draft(1))
+    (draft / STATE).write_bytes(b"devices and memory")
+    manifest = await manifest_of(LocalHost(), str(draft), KEY, "vm0", "7.2.22", 1, "words")
+    await store.publish(str(draft), manifest)
+    template = await store.find(KEY)
+    assert template.memory is None
+    assert template.state == b""
+    assert Path(template.state_file).read_bytes() == b"devices and memory"
+    os.truncate(template.state_file, 3)
+    with pytest.raises(TemplateError, match="'state' has 3 bytes instead of 18"):
+        await store.find(KEY)
 
 
 async def test_another_key_finds_nothing(store: TemplateStore) -> None:
@@ -106,6 +122,15 @@ def other_key(directory: Path) -> None:
     (directory / MANIFEST).write_text(text.replace(KEY, KEY[::-1]))
 
 
+def open_to_others(directory: Path) -> None:
+    directory.chmod(0o755)
+
+
+def link_directory(directory: Path) -> None:
+    directory.rename(directory.parent / "moved")
+    directory.symlink_to(directory.parent / "moved")
+
+
 def no_json(directory: Path) -> None:
     (directory / MANIFEST).write_text('{"key":')
 
@@ -122,6 +147,8 @@ def no_json(directory: Path) -> None:
         (other_format, "its manifest is missing or foreign"),
         (other_key, "its manifest is missing or foreign"),
         (no_json, "its manifest is missing or foreign"),
+        (open_to_others, "it is no directory of ours alone"),
+        (link_directory, "it is no directory of ours alone"),
     ],
 )
 async def test_a_broken_one_is_discarded(store: TemplateStore, harm: object, words: str) -> None:
@@ -132,6 +159,24 @@ async def test_a_broken_one_is_discarded(store: TemplateStore, harm: object, wor
         await store.find(KEY)
     assert not isinstance(caught.value, TemplateMissing)
     assert f"template {KEY} was broken and is removed" in caught.value.summary
+    assert not directory.exists()
+
+
+async def test_one_of_another_user_is_discarded(
+    store: TemplateStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    directory = await saved(store)
+    seen = LocalHost.status
+
+    async def status(self: LocalHost, path: HostPath, *, follow: bool = True) -> FileStatus | None:
+        found = await seen(self, path, follow=follow)
+        if found is not None and str(path) == str(directory):
+            return replace(found, uid=found.uid + 1)
+        return found
+
+    monkeypatch.setattr(LocalHost, "status", status)
+    with pytest.raises(TemplateError, match="it is no directory of ours alone"):
+        await store.find(KEY)
     assert not directory.exists()
 
 
@@ -181,6 +226,22 @@ async def test_a_limit_that_is_no_number_is_refused(
 async def test_without_room_none_is_begun(store: TemplateStore) -> None:
     with pytest.raises(TemplateError, match=r"needs \d+ MiB of room, and there is \d+ MiB in"):
         await store.draft(1 << 30)
+
+
+async def test_in_memory_there_is_no_more_room_than_the_host_has_memory(
+    store: TemplateStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def tmpfs(self: LocalHost, path: HostPath) -> str:
+        return "tmpfs"
+
+    async def three(host: Host) -> int:
+        return 3
+
+    monkeypatch.setattr(template_module, "available_mib", three)
+    await store.draft(1)
+    monkeypatch.setattr(LocalHost, "file_system", tmpfs)
+    with pytest.raises(TemplateError, match=r"needs 257 MiB of room, and there is 3 MiB in"):
+        await store.draft(1)
 
 
 async def test_a_place_that_others_may_enter_is_not_used(store: TemplateStore, place: Path) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from DtsVirtLibrary.errors import TemplateError
 from DtsVirtLibrary.host.local import LocalHost
+from DtsVirtLibrary.host.protocol import HostPath
 from DtsVirtLibrary.qemu.cmdline import command_line
 from DtsVirtLibrary.qemu.facts import BinaryFacts, from_json
 from DtsVirtLibrary.qemu.hostfacts import HostFacts
@@ -54,7 +55,7 @@ def host_facts(tmp_path: Path) -> HostFacts:
 
 async def key(spec: VmSpec, binary: BinaryFacts, facts: HostFacts) -> str:
     core = split(identified(spec)).core
-    line = command_line(anonymous(core), binary, facts, anonymous_placement())
+    line = command_line(anonymous(core), binary, facts, anonymous_placement(core))
     return await key_of(LocalHost(), core, binary, facts, line.argv)
 
 
@@ -81,6 +82,7 @@ async def test_what_differs_between_clones_is_not_in_the_key(
     "other",
     [
         replace(SPEC, memory=Memory(768)),
+        replace(SPEC, memory=Memory(512, hugepage=True)),
         replace(SPEC, cpu=Cpu(number=2)),
         replace(SPEC, cpu=Cpu(model="qemu64")),
         replace(SPEC, machine="q35"),
@@ -90,7 +92,18 @@ async def test_what_differs_between_clones_is_not_in_the_key(
         replace(SPEC, boot=Boot(guest="default", append="quiet")),
         replace(SPEC, user_commands=("-no-hpet",)),
     ],
-    ids=["memory", "cpus", "model", "machine", "vnc", "mac", "card", "append", "usercmd"],
+    ids=[
+        "memory",
+        "hugepages",
+        "cpus",
+        "model",
+        "machine",
+        "vnc",
+        "mac",
+        "card",
+        "append",
+        "usercmd",
+    ],
 )
 async def test_what_the_guest_sees_is_in_the_key(
     other: VmSpec, binary: BinaryFacts, host_facts: HostFacts
@@ -109,6 +122,31 @@ async def test_the_binary_and_the_kernel_are_in_the_key(
     keys.add(await key(SPEC, replace(binary, version=(7, 2, 23)), host_facts))
     keys.add(await key(SPEC, binary, replace(host_facts, accelerator="kvm")))
     assert len(keys) == 5
+
+
+async def test_under_kvm_the_host_is_in_the_key(
+    binary: BinaryFacts, host_facts: HostFacts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = LocalHost.read_text
+    host = {"/proc/cpuinfo": "model name\t: one\ncpu MHz\t: 1\n", "/proc/sys/kernel/osrelease": "6"}
+
+    async def read_text(self: LocalHost, path: HostPath) -> str:
+        return host.get(str(path)) or await seen(self, path)
+
+    async def both() -> tuple[str, str]:
+        kvm = replace(host_facts, accelerator="kvm")
+        return await key(SPEC, binary, host_facts), await key(SPEC, binary, kvm)
+
+    monkeypatch.setattr(LocalHost, "read_text", read_text)
+    emulated, first = await both()
+    host["/proc/cpuinfo"] = "model name\t: one\ncpu MHz\t: 2\n"
+    assert await both() == (emulated, first)
+    host["/proc/cpuinfo"] = "model name\t: two\ncpu MHz\t: 2\n"
+    other = await both()
+    host["/proc/sys/kernel/osrelease"] = "7"
+    newer = await both()
+    assert {other[0], newer[0]} == {emulated}
+    assert len({first, other[1], newer[1]}) == 3
 
 
 async def test_a_change_of_an_image_below_an_overlay_is_in_the_key(
@@ -143,7 +181,6 @@ def test_a_disk_gets_an_overlay_but_a_cdrom_does_not() -> None:
     [
         (replace(SPEC, guest_agent=False), "it has no guest agent"),
         (replace(SPEC, incoming=Incoming()), "it waits for a migration"),
-        (replace(SPEC, memory=Memory(hugepage=True)), "its memory is in hugepages"),
         (replace(SPEC, boot=Boot(pflash=("code", "variables"))), "its firmware writes"),
         (
             replace(SPEC, devices=(replace(CONTROL, backend=BridgeBackend()),)),

@@ -108,6 +108,24 @@ async def test_clones_have_the_cards_of_user_networks_alike(
     assert nic.mac not in macs
 
 
+async def test_the_cards_that_others_see_differ_between_clones(
+    registry: Registry, hypervisor: FakeHypervisor
+) -> None:
+    hypervisor.has_template = True
+    macs = set()
+    for name in ("vm0", "vm1"):
+        net = [
+            "type=nic,opt_vlan=0",
+            "type=user,opt_vlan=0",
+            "type=nic,opt_vlan=1",
+            "type=bridge,opt_vlan=1",
+        ]
+        machine = registry.create(name, parameters(net=net))
+        await machine.start(Readiness.AGENT, 60, warm=True)
+        macs.add(hypervisor.launched[-1].spec.nics[-1].mac)
+    assert len(macs) == 2
+
+
 async def test_a_template_is_made_ahead(machine: Machine, hypervisor: FakeHypervisor) -> None:
     await make_template(machine, 60)
     assert [instance.exit_code for instance in hypervisor.launched] == [-9, -9]
