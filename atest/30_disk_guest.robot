@@ -2,7 +2,8 @@
 Documentation       A VM that boots from a disk, prepared and configured as the library's
 ...                 forerunner had it: a Debian with systemd, loaded from a .cfg file.
 ...
-...                 It takes a minute or more to boot without KVM, so it boots once for all tests.
+...                 It takes a minute or more to boot without KVM, so it boots once for its template,
+...                 whose clone serves all tests, and once more as that clone.
 
 Resource            resources/common.resource
 Resource            resources/guest.resource
@@ -17,8 +18,6 @@ Test Tags           disk-guest
 
 
 *** Variables ***
-# The way from the disk's first sector to the session is tested.
-${WARM}                 ${FALSE}    # robocop: off=VAR02
 # Long enough to install a Debian over a slow network.
 ${BUILD_DEADLINE}       40 min
 ${EMPTY}                ${OUTPUT_DIR}/empty.raw
@@ -60,6 +59,27 @@ The Display Shows The Console
     ${picture} =    Read PNG    ${path}
     Should Be True    ${picture.width} >= 640 and ${picture.height} >= 350
     Should Be True    ${picture.colours} >= 2
+
+The Server Shows The Key Of This Guest
+    [Documentation]    One that was cloned has made it since its boot; it was asked to.
+    ${shown} =    Run Process    ssh-keyscan    -T    60    -t    ed25519    -p    ${SESSION.port}    127.0.0.1
+    ${key} =    Ask Guest    vm0    cut -d' ' -f2 /etc/ssh/ssh_host_ed25519_key.pub
+    Should End With    ${shown.stdout}    ${SPACE}${key}
+    IF    ${WARM}
+        ${booted} =    Ask Guest    vm0    awk '/^btime/ {print $2}' /proc/stat
+        ${made} =    Ask Guest    vm0    stat -c %Y /etc/ssh/ssh_host_ed25519_key
+        Should Be True    ${made} > ${booted}
+    END
+
+The Guest Reboots From Its Disk
+    [Documentation]    A clone too, which has never booted itself. What it wrote is there.
+    ${before} =    Get Boot Of Guest    vm0
+    Execute Command    echo kept >/root/kept && sync
+    Reboot Guest    vm0    timeout=10 min
+    ${after} =    Get Boot Of Guest    vm0
+    Should Not Be Equal    ${before}    ${after}
+    ${kept} =    Execute Command    cat /root/kept
+    Should Be Equal    ${kept}    kept
 
 The Guest Powers Down By Its Agent
     [Documentation]    And the image is as it was: all was written to the overlay.
@@ -106,7 +126,7 @@ Start VM From Its Disk
     VAR    ${DIGEST_BEFORE}    ${digest}    scope=SUITE
     Write Configuration    ${OUTPUT_DIR}/disk_guest.cfg
     Create VM    vm0    ${OUTPUT_DIR}/disk_guest.cfg
-    ${session} =    Start VM    vm0
+    ${session} =    Start VM    vm0    fresh_identity=True
     VAR    ${SESSION}    ${session}    scope=SUITE
 
 Write Configuration
