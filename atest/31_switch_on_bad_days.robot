@@ -2,9 +2,11 @@
 Documentation       Suites with a switch, a tester and VMs on bad days: a run that is killed leaves
 ...                 nothing, and one that cannot be is skipped.
 
-Resource            resources/common.resource
+# Not common.resource, which imports the library with other arguments than this one.
 Resource            ../resources/openvswitch.resource
+Library             OperatingSystem
 Library             Process
+Library             resources/InnerRuns.py
 
 Suite Setup         Skip Unless OVS Can Run
 

@@ -134,7 +134,9 @@ class InnerRuns:
         output = Path(tempfile.mkdtemp(prefix=f"inner-{Path(suite).stem}-", dir=_output_root()))
         argv = [sys.executable, "-m", "pabot.pabot" if runner == "pabot" else "robot"]
         # Of robot's options the last one counts, and pabot wants its own first.
-        level = ["--loglevel", "DEBUG", "--variable", f"WARM:{_variable('${WARM}')}"]
+        level = ["--loglevel", "DEBUG"]
+        if (warm := _variable("${WARM}")) is not None:
+            level += ["--variable", f"WARM:{warm}"]
         argv += [*options, *level] if runner == "pabot" else [*level, *options]
         argv += ["--outputdir", str(output), suite]
         path = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
