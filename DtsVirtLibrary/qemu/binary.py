@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, TypeAlias
 
 from DtsVirtLibrary.errors import CommandError, Evidence, HostError, HypervisorMissing
@@ -27,6 +29,7 @@ Command: TypeAlias = tuple[str, Mapping[str, Any]]
 # installed. Those that need OpenGL are in packages of their own.
 _OFTEN_DEADLY = ("-gl", "-gl-pci", "-gl-device")
 _PACKAGE_HINT = "On Debian: apt-get install --no-install-recommends qemu-system-x86"
+_CACHED = re.compile(r"qemu-[0-9a-f]{24}\.json")
 _MACHINES = ("pc", "q35")
 _SILENT = ("-M", "none", "-S", "-nodefaults", "-no-user-config", "-display", "none")
 _QMP_ON_STDIO = ("-chardev", "stdio,id=qmp", "-mon", "chardev=qmp,mode=control")
@@ -57,6 +60,7 @@ async def probe(host: Host, path: str | None, cache_directory: HostPath) -> Bina
     if facts is None or facts.path != binary:
         facts = await _ask(host, binary)
         await _write_cache(host, cache_directory, cached, facts)
+        await _drop_outdated(host, cache_directory, cached, binary)
     return facts
 
 
@@ -98,6 +102,19 @@ async def _write_cache(host: Host, directory: HostPath, cached: str, facts: Bina
         await host.write_bytes(cached, to_json(facts).encode())
     except HostError:
         return
+
+
+async def _drop_outdated(host: Host, directory: HostPath, kept: str, binary: str) -> None:
+    """Remove what was found of this binary before it changed, and of binaries that are gone."""
+    with suppress(HostError):
+        for name in await host.list_directory(directory):
+            path = f"{directory}/{name}"
+            if not _CACHED.fullmatch(name) or path == kept:
+                continue
+            facts = await _read_cache(host, path)
+            if facts and facts.path != binary and await host.status(facts.path) is not None:
+                continue
+            await host.remove(path)
 
 
 async def _ask(host: Host, binary: str) -> BinaryFacts:

@@ -39,6 +39,14 @@ def with_mac_addresses(spec: VmSpec, seed: str, *, alike: bool = False) -> VmSpe
     )
 
 
+def with_mac_address(nic: Nic, spec: VmSpec, seed: str) -> Nic:
+    """Return a card that is plugged into the VM `spec` with a MAC address, if it has none."""
+    if nic.mac:
+        return nic
+    taken = {other.mac for other in spec.nics if other.mac}
+    return replace(nic, mac=derive_mac(f"{seed}/{spec.name}/{len(spec.devices)}", taken))
+
+
 def is_of_template(index: int, nic: Nic) -> bool:
     """Return whether the device of this index has the address that templates have there."""
     return isinstance(nic.backend, UserBackend) and nic.mac == derive_mac(

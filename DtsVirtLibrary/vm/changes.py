@@ -88,7 +88,7 @@ async def plug_device(machine: Machine, device: Device | Disk) -> str:
 
     :raises DtsVirtError: another VM of the run has what it needs; see :mod:`.conflicts`.
     """
-    alone = VmSpec(machine.name)
+    alone, device = VmSpec(machine.name), machine.addressed(device)
     if isinstance(device, Disk):
         await machine.check_conflicts(replace(alone, disks=(device,)))
     else:

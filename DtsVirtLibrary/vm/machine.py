@@ -19,10 +19,10 @@ from DtsVirtLibrary.errors import (
 from DtsVirtLibrary.host.memory import out_of_memory_kills
 from DtsVirtLibrary.loop import Deadline
 from DtsVirtLibrary.results import GuestSession, Readiness, StopStage, VmInfo, VmStatus
-from DtsVirtLibrary.spec import VmSpec
+from DtsVirtLibrary.spec import Device, Disk, Nic, VmSpec
 from DtsVirtLibrary.timeline import Timeline, describe_stages
 from DtsVirtLibrary.vm import conflicts, stopping
-from DtsVirtLibrary.vm.addresses import with_mac_addresses
+from DtsVirtLibrary.vm.addresses import with_mac_address, with_mac_addresses
 from DtsVirtLibrary.vm.artifacts import StartArtifacts
 from DtsVirtLibrary.vm.context import MachineContext
 from DtsVirtLibrary.vm.draft import draft
@@ -104,6 +104,12 @@ class Machine:
         """
         spec = build_spec(self.name, self.parameters)
         return with_mac_addresses(spec, self._context.seed, alike=self._warm)
+
+    def addressed(self, device: Device | Disk) -> Device | Disk:
+        """Return a device to be plugged in; a network card without a MAC address gets one."""
+        if isinstance(device, Nic) and self.present is not None:
+            return with_mac_address(device, self.present, self._context.seed)
+        return device
 
     def change(self, parameters: Parameters) -> None:
         """Take other parameters for the next start.

@@ -149,7 +149,30 @@ async def test_changed_binary_is_asked_anew(host: LocalHost, tmp_path: Path) -> 
     await probe(host, script, tmp_path / "cache")
     program(tmp_path / "qemu", f'#!/bin/sh\n# Another size.\nexec {real} "$@"\n')
     await probe(host, script, tmp_path / "cache")
-    assert len(list((tmp_path / "cache").iterdir())) == 2
+    # What was found of the former one is of no more use.
+    assert len(list((tmp_path / "cache").iterdir())) == 1
+
+
+@pytest.mark.qemu
+async def test_what_other_binaries_are_stays_while_they_are_there(
+    host: LocalHost, tmp_path: Path
+) -> None:
+    real = await host.which("qemu-system-x86_64")
+    first = program(tmp_path / "first", f'#!/bin/sh\nexec {real} "$@"\n')
+    second = program(tmp_path / "second", f'#!/bin/sh\nexec {real} "$@"\n')
+    cache = tmp_path / "cache"
+    (cache / "guest").mkdir(parents=True)
+    (cache / "notes.json").write_text("another's")
+    await probe(host, first, cache)
+    await probe(host, second, cache)
+    assert len(list(cache.glob("qemu-*.json"))) == 2
+    Path(first).unlink()
+    third = program(tmp_path / "third", f'#!/bin/sh\nexec {real} "$@"\n')
+    await probe(host, third, cache)
+    kept = {from_json(path.read_text()).path for path in cache.glob("qemu-*.json")}
+    assert kept == {second, third}
+    assert (cache / "guest").is_dir()
+    assert (cache / "notes.json").exists()
 
 
 @pytest.mark.parametrize("lost", [0, 1, 5])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from DtsVirtLibrary.spec import Nic, OtherDevice, VmSpec
-from DtsVirtLibrary.vm.addresses import derive_mac, with_mac_addresses
+from DtsVirtLibrary.vm.addresses import derive_mac, with_mac_address, with_mac_addresses
 
 
 def macs(spec: VmSpec) -> list[str | None]:
@@ -30,6 +30,18 @@ def test_vms_and_runs_get_different_ones() -> None:
         macs(with_mac_addresses(one, "other run")),
     ]
     assert len({mac for item in found for mac in item}) == 3
+
+
+def test_a_card_that_is_plugged_in_gets_one_of_its_run() -> None:
+    spec = with_mac_addresses(VmSpec("vm0", devices=(Nic(),)), "run")
+    found = [with_mac_address(Nic(), spec, seed).mac for seed in ("run", "run", "other run")]
+    assert found[0] == found[1]
+    assert len({found[0], found[2], *macs(spec)}) == 3
+
+
+def test_a_card_that_is_plugged_in_keeps_its_own() -> None:
+    card = Nic(mac="00:00:20:00:00:20")
+    assert with_mac_address(card, VmSpec("vm0"), "run") == card
 
 
 def test_a_given_address_stays() -> None:

@@ -7,6 +7,7 @@ import pytest
 from DtsVirtLibrary.errors import ConfigError
 from DtsVirtLibrary.results import Readiness
 from DtsVirtLibrary.spec import BridgeBackend, HostForward, Nic, TapBackend, UserBackend
+from DtsVirtLibrary.vm.addresses import with_mac_address
 from DtsVirtLibrary.vm.machine import Machine
 from DtsVirtLibrary.vm.networks import add_net, plug_net
 from utest.fakes.hypervisor import FakeHypervisor
@@ -41,7 +42,8 @@ async def test_both_are_plugged_in_at_once(machine: Machine, hypervisor: FakeHyp
     first, second = hypervisor.launched[0].plugged
     # The control card is there already: this one gets no forward for SSH.
     forward = HostForward("udp", "127.0.0.1", 0, "", 53)
-    assert first == Nic("e1000", UserBackend((forward,)))
+    own = with_mac_address(Nic(), hypervisor.launched[0].spec, "a seed").mac
+    assert first == Nic("e1000", UserBackend((forward,)), mac=own)
     assert second == Nic(
         "virtio-net-pci", BridgeBackend("br7"), id="second", mac="52:54:00:00:00:07"
     )
