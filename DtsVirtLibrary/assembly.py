@@ -70,7 +70,7 @@ def assemble(
         cache = await cache_directory(host)
         image = await embedded_guest(host, cache, flavour=flavour, progress=progress)
         append = f"{GUEST_APPEND} authorized_key={image.authorized_key}"
-        return GuestFiles(image.kernel, image.initrd, append)
+        return GuestFiles(image.kernel, image.initrd, append, image.key)
 
     hypervisor = QemuHypervisor(
         host,

@@ -35,7 +35,8 @@
     │   └── AgentProtocolError  the agent's answer is not one
     ├── SshError                the guest's SSH server
     │   ├── SshTimeout          no banner, or no answer, in time
-    │   └── SshAuthError        the login was refused
+    │   ├── SshAuthError        the login was refused
+    │   └── HostKeyError        ... or it is not the guest that answers there
     ├── ApplicationError        a console application
     │   ├── ApplicationTimeout  it did not print what was waited for
     │   └── ApplicationDied     it ended while it was needed
@@ -269,6 +270,10 @@ class SshTimeout(SshError):
 
 class SshAuthError(SshError):
     """The guest's SSH server refused the login."""
+
+
+class HostKeyError(SshError):
+    """Another SSH server answers than the guest's own, by its host key."""
 
 
 class ApplicationError(DtsVirtError):

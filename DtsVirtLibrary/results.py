@@ -103,6 +103,21 @@ class Stage:
 
 
 @dataclass(frozen=True)
+class GuestAccess:
+    """What it takes to log in to a guest by SSH, as its host knows it.
+
+    :ivar key: private key file that opens the guest; None if only its owner has one.
+    :ivar host_keys: public keys of the guest's SSH server (``ssh-ed25519 AAAA...``) as the
+        guest agent reads them; None if they cannot be read.
+    :ivar reset_at: when the guest was reset last, in seconds of the launch.
+    """
+
+    key: str | None = None
+    host_keys: frozenset[str] | None = None
+    reset_at: float = 0.0
+
+
+@dataclass(frozen=True)
 class GuestSession:
     """A guest that is ready to be used; what ``Start VM`` returns.
 
@@ -110,6 +125,7 @@ class GuestSession:
     :ivar host: address that SSH connects to; None without a control network card.
     :ivar port: TCP port that SSH connects to; None without one.
     :ivar username: user that is logged in; None if no login was made.
+    :ivar key: private key file that the login was made with; None for a password.
     :ivar ip: the guest's own address on ``host_connect``; None if not known.
     :ivar interfaces: the guest's network interfaces by name; empty without the agent.
     :ivar pci_mapping: guest PCI address of every device that has an id, by id.
@@ -121,6 +137,7 @@ class GuestSession:
     host: str | None = None
     port: int | None = None
     username: str | None = None
+    key: str | None = None
     ip: str | None = None
     interfaces: Mapping[str, GuestInterface] = field(default_factory=lambda: MappingProxyType({}))
     pci_mapping: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
@@ -143,6 +160,19 @@ class VmInfo:
     pid: int | None = None
     session: GuestSession | None = None
     artifacts: str | None = None
+
+
+@dataclass(frozen=True)
+class VmDisplay:
+    """The VNC display of a VM; what ``Get VM Display`` returns.
+
+    :ivar port: TCP port, 5900 plus the number of the display.
+    :ivar password: what a viewer must know, which is never shown; None if it asks for none.
+    """
+
+    host: str
+    port: int
+    password: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True)

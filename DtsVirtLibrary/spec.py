@@ -240,10 +240,15 @@ class Login:
 
 @dataclass(frozen=True)
 class Vnc:
-    """A VNC display on `address`; `display` None lets QEMU pick a free one."""
+    """A VNC display.
+
+    :ivar display: its number, the port less 5900; None lets QEMU pick a free one.
+    :ivar password: what a viewer must know; None for a random one, empty for none.
+    """
 
     display: int | None = None
     address: str = "127.0.0.1"
+    password: str | None = field(default=None, repr=False)
     origin: Origin | None = field(default=None, compare=False, repr=False)
 
 

@@ -79,7 +79,7 @@ def _build(name: str, checked: CheckedParameters, complete: bool) -> VmSpec:
             *build_crypto(name, crypto, identifiers),
         ),
         boot=boot,
-        login=build_login(single(checked, "login"), embedded),
+        login=build_login(single(checked, "login")),
         vnc=build_vnc(single(checked, "vnc")),
         serial=build_serial(checked),
         guest_agent=_enabled(checked, "qga"),

@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from DtsVirtLibrary.config.build_machine import single
 from DtsVirtLibrary.config.check import Checked, CheckedParameters
 from DtsVirtLibrary.config.problems import problem, shown
 from DtsVirtLibrary.spec import GuestDriver, Incoming, Login, Serial, Timeouts, Vnc
 
-EMBEDDED_LOGIN = Login(user="root", password="tester")
 MIGRATION_URI = ("tcp:", "unix:", "fd:")
 MIGRATION_FORMS = "defer, tcp:HOST:PORT, unix:PATH or fd:N"
 
 
-def build_login(entry: Checked | None, embedded: bool) -> Login:
-    """Return who logs in; the embedded guest has a known password for root."""
+def build_login(entry: Checked | None) -> Login:
+    """Return who logs in."""
     if entry is None:
-        return EMBEDDED_LOGIN if embedded else Login()
-    login = Login(entry["user"], entry["password"], entry["key"], entry["prompt"], entry.origin)
-    known = embedded and login.user == EMBEDDED_LOGIN.user
-    if known and login.password is None and login.key is None:
-        return replace(login, password=EMBEDDED_LOGIN.password)
-    return login
+        return Login()
+    return Login(entry["user"], entry["password"], entry["key"], entry["prompt"], entry.origin)
 
 
 def build_serial(checked: CheckedParameters) -> Serial:
@@ -61,7 +54,7 @@ def build_vnc(entry: Checked | None) -> Vnc | None:
         return None
     if entry["auto"] and entry["displayNum"] is not None:
         raise problem(entry.origin, "vnc", "displayNum and auto exclude each other")
-    return Vnc(display=entry["displayNum"], origin=entry.origin)
+    return Vnc(entry["displayNum"], password=entry["password"], origin=entry.origin)
 
 
 def build_incoming(entry: Checked | None) -> Incoming | None:

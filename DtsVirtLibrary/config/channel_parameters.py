@@ -11,6 +11,7 @@ from DtsVirtLibrary.config.option_types import (
     PORT,
     SECONDS,
     TEXT,
+    VNC_PASSWORD,
     WORDS,
     choice,
 )
@@ -174,7 +175,7 @@ LOGIN = Parameter(
             qemu="none",
             secret=True,
             empty="",
-            remark="default: tester for root of the embedded guest",
+            remark="default: none; the embedded guest takes it, and without it is opened by a key",
         ),
         Option("key", PATH, "private key file", NEW, qemu="none"),
         Option("prompt", TEXT, "prompt of the shell", NEW, qemu="none"),
@@ -195,6 +196,17 @@ VNC = Parameter(
         ),
         Option(
             "auto", FLAG, "pick a free display", NEW, empty="yes", qemu="`-vnc 127.0.0.1:0,to=99`"
+        ),
+        Option(
+            "password",
+            VNC_PASSWORD,
+            "password of the display, never shown",
+            NEW,
+            empty="",
+            secret=True,
+            qemu="`-vnc ...,password=on`, QMP `set_password`",
+            remark="default: a random one, which `Get VM Display` returns; empty: none, so that "
+            "every user of the host sees the display and types there",
         ),
         Option(
             "disable",

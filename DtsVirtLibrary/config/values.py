@@ -30,11 +30,20 @@ IDENTIFIER = re.compile(r"[A-Za-z][A-Za-z0-9._-]{0,62}")
 PROPERTY = re.compile(r"[A-Za-z_][A-Za-z0-9_.:\[\]-]*")
 VM_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 
+VNC_PASSWORD_LENGTH = 8
+
 
 def parse_text(text: str) -> str:
     """Return `text` as it is; a NUL character cannot be handed to any program."""
     if "\0" in text:
         raise refusal(text, "text without a NUL character")
+    return text
+
+
+def parse_vnc_password(text: str) -> str:
+    """Return a password that VNC can ask for: of a longer one it would take the beginning."""
+    if len(text.encode()) > VNC_PASSWORD_LENGTH or not text.isascii() or not text.isprintable():
+        raise refusal(text, f"at most {VNC_PASSWORD_LENGTH} ASCII characters")
     return text
 
 

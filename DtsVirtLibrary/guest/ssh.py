@@ -6,13 +6,15 @@ arguments, the password among them.
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import socket
 from contextlib import suppress
 from typing import Any
 
 import paramiko  # type: ignore[import-untyped]
 
-from DtsVirtLibrary.errors import Evidence, SshAuthError, SshError, SshTimeout
+from DtsVirtLibrary.errors import Evidence, HostKeyError, SshAuthError, SshError, SshTimeout
 from DtsVirtLibrary.printable import printable
 from DtsVirtLibrary.results import GuestSession
 from DtsVirtLibrary.spec import Login
@@ -25,10 +27,51 @@ PROMPT = "REGEXP:[#$>%] ?$"
 FAILURES = (RuntimeError, OSError, EOFError, KeyError, paramiko.SSHException)
 
 
-def log_in(library: Any, session: GuestSession, login: Login, seconds: float) -> Any:
+class Trust:
+    """Lets paramiko talk to the guest's own SSH server and to no other; no file is touched.
+
+    :param host_keys: the server's public keys; None to trust the one that is shown.
+    :ivar shown: the key that the server showed, once it did.
+    """
+
+    def __init__(self, session: GuestSession, host_keys: frozenset[str] | None) -> None:
+        self._session = session
+        self._host_keys = host_keys
+        self.shown = ""
+
+    def missing_host_key(self, _client: Any, _name: str, key: Any) -> None:
+        """Look at the key that a server shows; paramiko knows none by itself.
+
+        :raises HostKeyError: it is none of the guest's.
+        """
+        self.shown = f"{key.get_name()} {key.get_base64()}"
+        if self._host_keys is None or self.shown in self._host_keys:
+            return
+        vm, place = self._session.name, f"{self._session.host}:{self._session.port}"
+        known = ", ".join(sorted(map(fingerprint, self._host_keys)))
+        raise HostKeyError(
+            f"VM '{vm}': the SSH server on {place} shows the host key {fingerprint(self.shown)}, "
+            f"and the guest's is {known}. Nothing was sent to it. Either something else answers "
+            "there, or the guest's keys were changed since it booted.",
+            Evidence(vm=vm, stage="SSH login"),
+        )
+
+
+def fingerprint(key: str) -> str:
+    """Return a public key's fingerprint as OpenSSH writes it: ``ssh-ed25519 SHA256:...``."""
+    kind, _, text = key.partition(" ")
+    try:
+        digest = hashlib.sha256(base64.b64decode(text)).digest()
+    except ValueError:
+        return f"{printable(kind, 40)} (malformed)"
+    return f"{printable(kind, 40)} SHA256:{base64.b64encode(digest).decode().rstrip('=')}"
+
+
+def log_in(library: Any, session: GuestSession, login: Login, trust: Trust, seconds: float) -> Any:
     """Open a connection under the VM's name as alias, log in and return SSHLibrary's client.
 
     :param library: the SSHLibrary instance that the suite uses.
+    :raises HostKeyError: another server than the guest's answers.
     :raises SshAuthError: the guest refuses the user, password or key.
     :raises SshTimeout: the login took longer than `seconds`.
     """
@@ -42,8 +85,12 @@ def log_in(library: Any, session: GuestSession, login: Login, seconds: float) ->
         width=1000,
     )
     connection = library.current
+    connection.client.set_missing_host_key_policy(trust)
     try:
         _authenticate(library, login)
+    except HostKeyError:
+        close(library, connection)
+        raise
     except FAILURES as error:
         # If it is authenticated, only the prompt was not recognised: it can be used.
         if not _authenticated(connection):

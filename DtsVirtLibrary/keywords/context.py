@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Coroutine
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -26,6 +27,11 @@ if TYPE_CHECKING:
     from DtsVirtLibrary.vm.machine import Machine
 
 T = TypeVar("T")
+
+TRUSTED_AT_FIRST_SIGHT = (
+    "the guest agent cannot tell the SSH server's host key, so the first one that was seen is "
+    "trusted until the guest boots again."
+)
 
 
 class LibraryContext:
@@ -128,18 +134,29 @@ class LibraryContext:
     def log_in(self, machine: Machine) -> GuestSession:
         """Log SSHLibrary in to a ready guest and return the session, now with its user.
 
+        :raises HostKeyError: another server than the guest's answers.
         :raises SshError: the login failed.
         :raises VmDied: the VM's process ended meanwhile.
         """
+        from DtsVirtLibrary.vm.operations import prepare_login
+
         assert machine.session is not None
         specification = machine.specification()
+        access = self.run(prepare_login(machine))
+        login = specification.login
+        if access.key is not None:
+            login = replace(login, key=access.key)
         try:
-            self.sessions.login(machine.session, specification.login, specification.timeouts.login)
+            host_key = self.sessions.login(
+                machine.session, login, access.host_keys, specification.timeouts.login
+            )
         except SshError:
             # A guest that is gone is the better explanation.
             self.use(machine.name, "SSH login", lambda instance: instance.status())
             raise
-        machine.logged_in(specification.login.user)
+        if machine.host_keys.take(host_key):
+            logger.info(f"VM '{machine.name}': {TRUSTED_AT_FIRST_SIGHT}")
+        machine.logged_in(login.user, access.key)
         return machine.session
 
     def keep(self, machine: Machine) -> None:

@@ -205,6 +205,26 @@ class LifecycleKeywords:
         patience = wait_for_host.total_seconds()
         return context.run(start_all(context.parts.host, orders, wait_for, patience, waiting))
 
+    @keyword(name="Log In To VM", tags=("VM",))
+    def log_in_to_vm(self, vm: str) -> GuestSession:
+        """Logs SSHLibrary in to a running VM, with the VM's name as alias.
+
+        For a VM that was started with ``wait_for=agent``, or whose connection was closed; one
+        that is open is closed first. The guest's SSH server must show the host key that the
+        guest agent has read, or, in a guest without agent, that it showed first since its boot.
+
+        | `Start VM` | vm0 | wait_for=agent |
+        | `Log In To VM` | vm0 |
+        | Execute Command | uptime |
+        """
+        from DtsVirtLibrary.vm.operations import wait_for_login
+
+        context = self._context
+        machine = context.machine(vm)
+        context.sessions.close(vm)
+        context.run(wait_for_login(machine))
+        return context.log_in(machine)
+
     def _make_usable(self, machine: Machine, wait_for: Readiness) -> GuestSession:
         """Note in whose scope a VM was started, and log SSHLibrary in to it if asked for."""
         context = self._context

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from robot.api import logger
 from robot.api.deco import keyword
 
+from DtsVirtLibrary.results import VmDisplay
+
 if TYPE_CHECKING:
     from DtsVirtLibrary.keywords.context import LibraryContext
 
@@ -112,6 +114,23 @@ class MonitorKeywords:
                 lambda instance: instance.guest_pci_address(device),
             )
         )
+
+    @keyword(name="Get VM Display", tags=("Monitor", "Getter"))
+    def get_vm_display(self, vm: str) -> VmDisplay:
+        """Returns where a VNC viewer finds the VM's display: host, port and password.
+
+        The password is the configuration's (``vnc = password=...``), else a random one. It
+        is not shown in the log, nor written anywhere.
+
+        | `Create VM` | vm0 | vnc=auto=yes |
+        | `Start VM` | vm0 |
+        | ${display} = | `Get VM Display` | vm0 |
+        | Log | ${display.host}:${display.port} |
+        """
+        display: VmDisplay = self._context.use(
+            vm, "Get VM Display", lambda instance: instance.display()
+        )
+        return display
 
     @keyword(name="Capture VM Screenshot", tags=("Monitor",))
     def capture_vm_screenshot(self, vm: str, file: Path | None = None) -> str:

@@ -25,15 +25,26 @@ class SshSessions:
     def __init__(self) -> None:
         self._open: dict[str, tuple[Any, Any]] = {}
 
-    def login(self, session: GuestSession, login: Login, seconds: float) -> None:
+    def login(
+        self,
+        session: GuestSession,
+        login: Login,
+        host_keys: frozenset[str] | None,
+        seconds: float,
+    ) -> str:
         """Open a connection, log in, and make it SSHLibrary's current one.
 
+        :param host_keys: the guest's host keys; None to trust the one that is shown.
+        :return: the host key that was shown.
+        :raises HostKeyError: it is none of the guest's.
         :raises SshAuthError: the guest refuses the login.
         :raises SshTimeout: the login took too long.
         """
         self.close(session.name)
         library = _running_ssh_library()
-        self._open[session.name] = (library, ssh.log_in(library, session, login, seconds))
+        trust = ssh.Trust(session, host_keys)
+        self._open[session.name] = (library, ssh.log_in(library, session, login, trust, seconds))
+        return trust.shown
 
     def client(self, vm: str) -> Any:
         """Return the SSH client (paramiko's) that is logged in to a VM.

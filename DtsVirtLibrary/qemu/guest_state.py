@@ -18,11 +18,13 @@ class GuestState:
     whose disk the host has no room, so that both can be looked at.
 
     :ivar boot: id of the guest's present boot, None while it is not known.
+    :ivar reset_at: when the last reset was, in seconds of the launch.
     :ivar failed_disk: node of the disk that the last I/O error was on.
     """
 
     def __init__(self, monitor: Monitor) -> None:
         self.boot: str | None = None
+        self.reset_at = 0.0
         self.failed_disk: str | None = None
         self._loss: GuestLoss | None = None
         self._waiting: list[asyncio.Future[GuestLoss]] = []
@@ -85,6 +87,7 @@ class GuestState:
 
     def _note_reset(self, event: MonitorEvent) -> None:
         boot, self.boot, self._loss = self.boot, None, None
+        self.reset_at = event.at
         if self._resets_expected:
             return
         # One reboot sends several of them.

@@ -41,11 +41,16 @@ VHOST_NET = "/dev/vhost-net"
 
 @dataclass(frozen=True)
 class GuestFiles:
-    """The kernel and initrd of an embedded guest, and words for its kernel command line."""
+    """What an embedded guest is booted from, and how it is entered.
+
+    :ivar append: words for its kernel command line.
+    :ivar key: the private key file that opens it.
+    """
 
     kernel: str
     initrd: str
     append: str = ""
+    key: str | None = None
 
 
 @dataclass(frozen=True)
@@ -229,6 +234,7 @@ class QemuHypervisor:
                 resources,
                 by_hand,
                 self._settings.monitor_seconds,
+                lambda: self._login_key(spec),
             )
             return await launch(start, deadline, timeline, keep, before_cpus)
         except BaseException:
@@ -271,6 +277,12 @@ class QemuHypervisor:
             return binary, facts, ""
         files = await self._guest_files(spec.boot.guest)
         return binary, replace(facts, kernel=files.kernel, initrd=files.initrd), files.append
+
+    async def _login_key(self, spec: VmSpec) -> str | None:
+        """Return the private key file that opens the embedded guest, None for another guest."""
+        if spec.boot.guest is None:
+            return None
+        return (await self._guest_files(spec.boot.guest)).key
 
     async def _binary(self, path: str | None) -> BinaryFacts:
         path = path or self._settings.binary

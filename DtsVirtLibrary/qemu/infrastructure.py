@@ -135,10 +135,11 @@ def _vnc(plan: Plan, vnc: Vnc) -> str:
     address = f"[{vnc.address}]" if ":" in vnc.address else vnc.address
     if "," in address:
         raise plan.refusal(vnc.origin, f"the VNC address '{vnc.address}' is none")
+    protection = ",password=on" if vnc.password != "" else ""
     if vnc.display is None:
-        return f"{address}:0,to=99"
+        return f"{address}:0,to=99{protection}"
     if not 0 <= vnc.display <= HIGHEST_DISPLAY:
         raise plan.refusal(
             vnc.origin, f"VNC display {vnc.display} is not from 0 to {HIGHEST_DISPLAY}"
         )
-    return f"{address}:{vnc.display}"
+    return f"{address}:{vnc.display}{protection}"

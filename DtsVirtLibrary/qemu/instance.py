@@ -17,7 +17,7 @@ from DtsVirtLibrary.errors import (
 )
 from DtsVirtLibrary.host.protocol import HostProcess
 from DtsVirtLibrary.loop import Deadline
-from DtsVirtLibrary.qemu import hotplug
+from DtsVirtLibrary.qemu import access, display, hotplug
 from DtsVirtLibrary.qemu.agent import Agent
 from DtsVirtLibrary.qemu.agent_readiness import AgentReadiness
 from DtsVirtLibrary.qemu.backends import Backends
@@ -33,8 +33,15 @@ from DtsVirtLibrary.qemu.resources import StartResources
 from DtsVirtLibrary.qemu.snapshots import Snapshots
 from DtsVirtLibrary.qemu.usernet import ssh_forward
 from DtsVirtLibrary.qemu.warm import TemplateDraft, freshen
-from DtsVirtLibrary.results import GuestLoss, LossKind, MonitorEvent, PciFunction
-from DtsVirtLibrary.spec import Device, Disk, HostPciDevice
+from DtsVirtLibrary.results import (
+    GuestAccess,
+    GuestLoss,
+    LossKind,
+    MonitorEvent,
+    PciFunction,
+    VmDisplay,
+)
+from DtsVirtLibrary.spec import Device, Disk, HostPciDevice, Login
 from DtsVirtLibrary.timeline import Timeline
 
 LOGGER = logging.getLogger("DtsVirtLibrary.qemu")
@@ -66,6 +73,7 @@ class QemuInstance:
         self._state = GuestState(monitor)
         self._backends = Backends(self)
         self._noting: asyncio.Task[None] | None = None
+        self._display_password: str | None = None
 
     @property
     def argv(self) -> Sequence[str]:
@@ -225,6 +233,28 @@ class QemuInstance:
                 f"VM '{self.spec.name}': its card '{card.id}' was plugged in, but the guest shows "
                 "no interface for it. Is there a driver for it in the guest?"
             )
+
+    async def protect_display(self) -> None:
+        """Let only those look at the VNC display who know its password."""
+        self._display_password = await display.protect(self.monitor, self.spec)
+
+    async def display(self) -> VmDisplay:
+        """Return where the VNC display is, with its password."""
+        return await display.whereabouts(self.monitor, self.spec, self._display_password)
+
+    async def prepare_login(self, login: Login) -> GuestAccess:
+        """Make the guest let `login` in, and return what it takes to get in.
+
+        A password that is configured for the embedded guest is set in it first.
+        """
+        embedded = self.spec.boot.guest is not None
+        key = login.key
+        if embedded and key is None and not (login.password and self.has_agent):
+            key = await self._start.login_key()
+        elif embedded and key is None and login.user == access.EMBEDDED_USER:
+            await access.set_password(self.agent, self.spec, login)
+        keys = await access.host_keys(self.agent, self.spec) if self.has_agent else None
+        return GuestAccess(key, keys, self._state.reset_at)
 
     async def wait_closed(self) -> int:
         """Wait until QEMU has ended and return its exit code."""

@@ -117,6 +117,7 @@ async def _let_run(
     instance: QemuInstance, timeline: Timeline, before_cpus: BeforeCpus | None
 ) -> None:
     await instance.find_forward()
+    await instance.protect_display()
     instance.notes += await pin(instance.host, instance.monitor, instance.spec)
     if before_cpus is not None:
         await before_cpus(instance)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from DtsVirtLibrary.host.protocol import Host
@@ -17,6 +18,7 @@ class PreparedStart:
 
     :ivar accelerator: ``kvm`` or ``tcg``.
     :ivar by_hand: shell text that starts the same by hand, for the artifacts.
+    :ivar login_key: finds the private key file that opens the embedded guest.
     :ivar monitor_seconds: how long one answer of the monitor may take.
     """
 
@@ -28,3 +30,4 @@ class PreparedStart:
     resources: StartResources
     by_hand: str
     monitor_seconds: float
+    login_key: Callable[[], Awaitable[str | None]]

@@ -13,13 +13,15 @@ from typing import Any, Protocol
 from DtsVirtLibrary.loop import Deadline
 from DtsVirtLibrary.results import (
     CommandResult,
+    GuestAccess,
     GuestInterface,
     GuestLoss,
     MonitorEvent,
     PciFunction,
     TemplateInfo,
+    VmDisplay,
 )
-from DtsVirtLibrary.spec import Device, Disk, VmSpec
+from DtsVirtLibrary.spec import Device, Disk, Login, VmSpec
 from DtsVirtLibrary.timeline import Timeline
 
 # Takes files worth keeping, by name.
@@ -162,6 +164,9 @@ class Instance(Protocol):
     async def freshen(self) -> None:
         """Give the guest of a clone what must be its own: its clock, its name."""
 
+    async def prepare_login(self, login: Login) -> GuestAccess:
+        """Make the guest let `login` in over SSH, and return what it takes to get in."""
+
     async def wait_closed(self) -> int:
         """Wait until the process has ended and return its exit code."""
 
@@ -210,6 +215,12 @@ class Instance(Protocol):
 
     async def unplug(self, device_id: str, deadline: Deadline) -> None:
         """Unplug a device; return when the guest has let it go."""
+
+    async def display(self) -> VmDisplay:
+        """Return where the VNC display is.
+
+        :raises VmStateError: there is none.
+        """
 
     async def screenshot(self) -> bytes:
         """Return the display's picture as PNG."""

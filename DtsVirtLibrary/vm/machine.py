@@ -29,6 +29,7 @@ from DtsVirtLibrary.vm.draft import draft
 from DtsVirtLibrary.vm.ending import Ending, describe_ending
 from DtsVirtLibrary.vm.guarded import Ended, guarded
 from DtsVirtLibrary.vm.hypervisor import Instance
+from DtsVirtLibrary.vm.pins import HostKeyPins
 from DtsVirtLibrary.vm.readiness import require_channel, wait_until_ready
 from DtsVirtLibrary.vm.warm import Owner, WarmStart
 
@@ -66,6 +67,7 @@ class Machine:
         self.artifacts: StartArtifacts | None = None
         self.timeline = Timeline()
         self.notes: list[str] = []
+        self.host_keys = HostKeyPins()
         self._context = context
         self._running = running
         self._instance: Instance | None = None
@@ -160,6 +162,7 @@ class Machine:
         artifacts = self.artifacts = self._context.artifacts.new_start(self.name)
         self.notes, self.session, self._ending, self._end_expected = [], None, None, False
         self._memory_kills = await out_of_memory_kills(self._context.host)
+        self.host_keys.forget()
         self.status = VmStatus.STARTING
         try:
             self.session = await self._come_up(spec, readiness, deadline, artifacts)
@@ -228,11 +231,12 @@ class Machine:
         """Refuse what another VM of the run has; see :func:`.conflicts.check`."""
         await conflicts.check(self._context.host, spec, self._running())
 
-    def logged_in(self, user: str) -> None:
+    def logged_in(self, user: str, key: str | None) -> None:
         """Note that the session has a login now."""
         assert self.session is not None
         self.timeline.reached("SSH login done")
-        self.session = replace(self.session, username=user, stages=self.timeline.stages)
+        stages = self.timeline.stages
+        self.session = replace(self.session, username=user, key=key, stages=stages)
 
     async def give_up(self, error: BaseException) -> None:
         """End a VM that did not become usable, and add to the error what is known of it.

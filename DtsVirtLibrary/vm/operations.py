@@ -7,7 +7,7 @@ from pathlib import Path
 from DtsVirtLibrary.errors import AgentError, ConfigError, nearest
 from DtsVirtLibrary.host.protocol import Host
 from DtsVirtLibrary.loop import Deadline
-from DtsVirtLibrary.results import GuestInterface, Readiness, VmStatus
+from DtsVirtLibrary.results import GuestAccess, GuestInterface, Readiness, VmStatus
 from DtsVirtLibrary.timeline import Timeline
 from DtsVirtLibrary.vm.hypervisor import Instance
 from DtsVirtLibrary.vm.machine import Machine
@@ -151,6 +151,40 @@ async def wait_until_ready_again(machine: Machine, seconds: float) -> None:
         await _ready_again(machine, instance, deadline)
 
     await machine.use("Wait Until Guest Is Ready", work, needs_guest=True)
+
+
+async def wait_for_login(machine: Machine) -> None:
+    """Wait until the guest's SSH server answers.
+
+    :raises ConfigError: the VM has no way in for SSH.
+    :raises SshTimeout: the SSH server showed no banner in time.
+    """
+    spec = machine.specification()
+    if machine.session is None or machine.session.port is None:
+        raise ConfigError(
+            f"VM '{machine.name}' has no network card with a user network, so there is no way in "
+            "for SSH. Leave the parameter net out, or give it type=nic and type=user."
+        )
+    deadline = Deadline(spec.timeouts.login)
+    await machine.use(
+        "Log In To VM",
+        lambda instance: wait_until_ready(spec, instance, Readiness.SSH, deadline, Timeline()),
+        needs_guest=True,
+    )
+
+
+async def prepare_login(machine: Machine) -> GuestAccess:
+    """Make the guest let the configured login in, and return what it takes.
+
+    The host keys are those of the first login since the guest booted.
+
+    :raises AgentCommandError: the guest refused the configured password.
+    """
+    login = machine.specification().login
+    found = await machine.use(
+        "SSH login", lambda instance: instance.prepare_login(login), needs_guest=True
+    )
+    return machine.host_keys.hold(found)
 
 
 async def _ready_again(machine: Machine, instance: Instance, deadline: Deadline) -> None:

@@ -28,5 +28,6 @@ async def restore(machine: Machine, name: str, seconds: float) -> None:
     await machine.use(
         "Restore VM Snapshot", lambda instance: instance.restore_snapshot(name, deadline)
     )
+    machine.host_keys.forget()
     if machine.started:
         machine.status = VmStatus.RUNNING

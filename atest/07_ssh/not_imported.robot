@@ -26,7 +26,7 @@ A Wrong Password Is A Clear Failure
     Inner Test Should Have Failed
     ...    ${run}
     ...    Log In
-    ...    VM 'vm0': SSH login of 'root' on 127.0.0.1:
+    ...    VM 'vm0': SSH login of 'joe' on 127.0.0.1:
     ...    was refused. Set the right user and password
     ...    Artifacts:
     Nothing Should Be Left Of    ${run}

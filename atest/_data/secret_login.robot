@@ -6,7 +6,7 @@ Resource            ../resources/common.resource
 
 *** Test Cases ***
 Log In
-    [Documentation]    The password is wrong, so the failure is told too.
+    [Documentation]    The guest has no such user, so the failure is told too.
     VAR    ${password: Secret}    %{DTSVIRT_ATEST_PASSWORD}
-    Create VM    vm0    login=${{ {'user': 'root', 'password': $password} }}
+    Create VM    vm0    login=${{ {'user': 'joe', 'password': $password} }}
     Start VM    vm0

@@ -27,11 +27,11 @@ class Hidden:
         ("login = user=joe,password=", Login("joe", "")),
         ("login = user=joe,key=/keys/id", Login("joe", None, "/keys/id")),
         ("login = password=x,prompt=#", Login("root", "x", None, "#")),
-        ("login = user=root", Login("root", "tester")),
+        ("login = user=root", Login("root")),
         ("login = user=root,key=/keys/id", Login("root", None, "/keys/id")),
         ("login = user=joe", Login("joe")),
         ("login = user=root\ndisk = /a.img", Login("root")),
-        ("", Login("root", "tester")),
+        ("", Login("root")),
         ("disk = /a.img", Login("root")),
     ],
 )

@@ -18,14 +18,16 @@ from DtsVirtLibrary.errors import (
 from DtsVirtLibrary.loop import Deadline
 from DtsVirtLibrary.results import (
     CommandResult,
+    GuestAccess,
     GuestAddress,
     GuestInterface,
     GuestLoss,
     MonitorEvent,
     PciFunction,
     TemplateInfo,
+    VmDisplay,
 )
-from DtsVirtLibrary.spec import Device, Disk, VmSpec
+from DtsVirtLibrary.spec import Device, Disk, Login, VmSpec
 from DtsVirtLibrary.timeline import Timeline
 
 # What can end a process, in the order in which a stop tries it.
@@ -122,6 +124,7 @@ class FakeInstance:
         self.last_events = ""
         self.connected = True
         self.resets_expected = False
+        self.access = GuestAccess()
 
     def end(self, exit_code: int = 0, reason: str | None = None) -> None:
         """End the process, as if by itself."""
@@ -196,6 +199,10 @@ class FakeInstance:
     async def freshen(self) -> None:
         self.calls.append("freshen")
 
+    async def prepare_login(self, login: Login) -> GuestAccess:
+        self.calls.append("prepare_login")
+        return self.access
+
     async def wait_closed(self) -> int:
         await self._ended.wait()
         assert self.exit_code is not None
@@ -258,6 +265,9 @@ class FakeInstance:
 
     async def unplug(self, device_id: str, deadline: Deadline) -> None:
         await self._monitor(f"unplug {device_id}")
+
+    async def display(self) -> VmDisplay:
+        return VmDisplay("127.0.0.1", 5900)
 
     async def screenshot(self) -> bytes:
         return b"\x89PNG"

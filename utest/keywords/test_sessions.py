@@ -8,7 +8,7 @@ import pytest
 from robot.utils import ConnectionCache
 from SSHLibrary.sshconnectioncache import SSHConnectionCache
 
-from DtsVirtLibrary.errors import SshAuthError, SshTimeout
+from DtsVirtLibrary.errors import HostKeyError, SshAuthError, SshTimeout
 from DtsVirtLibrary.guest import ssh
 from DtsVirtLibrary.results import GuestSession
 from DtsVirtLibrary.spec import Login
@@ -33,6 +33,9 @@ class Connection:
     def close(self) -> None:
         self.closed += 1
 
+    def set_missing_host_key_policy(self, policy: ssh.Trust) -> None:
+        self.policy = policy
+
     def get_transport(self) -> Connection:
         return self
 
@@ -47,6 +50,19 @@ class Connection:
         self.authenticated = True
 
 
+class Key:
+    """A host key as paramiko gives it."""
+
+    def __init__(self, name: str, text: str) -> None:
+        self._name, self._text = name, text
+
+    def get_name(self) -> str:
+        return self._name
+
+    def get_base64(self) -> str:
+        return self._text
+
+
 class Library:
     """SSHLibrary with its own cache of connections; `failure` is what a login raises."""
 
@@ -54,6 +70,7 @@ class Library:
         self.cache: ConnectionCache[Any] = SSHConnectionCache()
         self.failure: Exception | None = None
         self.lets_in = True
+        self.host_key = Key("ssh-ed25519", "a2V5")
 
     @property
     def current(self) -> Any:
@@ -73,13 +90,37 @@ class Library:
         self.cache.close_all()
 
     def login(self, *_: Any, **__: Any) -> None:
+        self.current.policy.missing_host_key(None, "[127.0.0.1]:22", self.host_key)
         self.current.authenticated = self.lets_in
         if self.failure is not None:
             raise self.failure
 
 
 def logged_in(library: Library) -> Any:
-    return ssh.log_in(library, SESSION, Login(password="x"), 1.0)
+    return ssh.log_in(library, SESSION, Login(password="x"), ssh.Trust(SESSION, None), 1.0)
+
+
+def test_a_host_key_of_the_guest_is_trusted() -> None:
+    keys = frozenset({"ssh-rsa AAAA", "ssh-ed25519 a2V5"})
+    library, trust = Library(), ssh.Trust(SESSION, keys)
+    assert ssh.log_in(library, SESSION, Login(password="x"), trust, 1.0) is library.current
+
+
+def test_an_unknown_host_key_is_trusted_and_told() -> None:
+    trust = ssh.Trust(SESSION, None)
+    ssh.log_in(Library(), SESSION, Login(password="x"), trust, 1.0)
+    assert trust.shown == "ssh-ed25519 a2V5"
+
+
+@pytest.mark.fault(67)
+def test_another_host_key_gets_no_password() -> None:
+    library = Library()
+    trust = ssh.Trust(SESSION, frozenset({"ssh-ed25519 b3RoZXI="}))
+    with pytest.raises(HostKeyError) as caught:
+        ssh.log_in(library, SESSION, Login(password="x"), trust, 1.0)
+    assert "shows the host key ssh-ed25519 SHA256:LHDhK3oGRv" in str(caught.value)
+    assert "the guest's is ssh-ed25519 SHA256:" in str(caught.value)
+    assert not library.current, "it is closed, and its alias free"
 
 
 def test_the_connection_is_closed_and_its_alias_free() -> None:
