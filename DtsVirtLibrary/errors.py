@@ -64,6 +64,12 @@ MESSAGE_WIDTH = 78
 STDERR_LINES = 8
 SERIAL_LINES = 16
 
+SANDBOX_VIOLATED = (
+    "The kernel ended it by SIGSYS: it tried what QEMU's sandbox (seccomp) denies, such as "
+    "starting a program or taking on another user. If the test needs that, give QEMU a sandbox "
+    "of your own: usercmd=cmd=-sandbox on,spawn=allow."
+)
+
 
 @dataclass(frozen=True)
 class Evidence:

@@ -12,6 +12,7 @@ from DtsVirtLibrary.qemu.plan import Plan
 from DtsVirtLibrary.qemu.properties import allowed, convert
 
 MOST_FLASH_FILES = 2
+CORE_DUMP = "dump-guest-core"
 
 
 def machine_option(plan: Plan) -> Option:
@@ -20,6 +21,9 @@ def machine_option(plan: Plan) -> Option:
     :raises ConfigError: the machine has no such option.
     """
     values: dict[str, str] = {}
+    if CORE_DUMP not in {name.replace("_", "-") for name in plan.spec.machine_options}:
+        # Core dumps go to others: an administrator's mail, a world-readable directory.
+        values[CORE_DUMP] = "off"
     if has_backend(plan):
         values["memory-backend"] = names.MEMORY_BACKEND
     if len(plan.spec.boot.pflash) > MOST_FLASH_FILES:

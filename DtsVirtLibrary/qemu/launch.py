@@ -10,6 +10,7 @@ from contextlib import suppress
 from dataclasses import replace
 
 from DtsVirtLibrary.errors import (
+    SANDBOX_VIOLATED,
     DtsVirtError,
     HostError,
     MonitorClosed,
@@ -25,6 +26,7 @@ from DtsVirtLibrary.qemu.instance import QemuInstance
 from DtsVirtLibrary.qemu.monitor import Monitor
 from DtsVirtLibrary.qemu.pinning import pin
 from DtsVirtLibrary.qemu.prepared import PreparedStart
+from DtsVirtLibrary.qemu.raw_options import raw_options
 from DtsVirtLibrary.qemu.refused_starts import explained
 from DtsVirtLibrary.qemu.remains import collect, read_tails
 from DtsVirtLibrary.spec import VhostUserBackend, VmSpec
@@ -142,13 +144,22 @@ async def _connect(
         await asyncio.wait({asyncio.ensure_future(process.wait())}, timeout=END_SECONDS)
         stderr, _ = await read_tails(start.host, start.placement)
         refused = explained(vm, stderr)
-        raise refused or StartError(f"VM '{vm}': QEMU ended while it started.") from error
+        raise refused or _ended(start, process.exit_code) from error
     except MonitorTimeout as error:
         raise StartTimeout(
             f"VM '{vm}': QEMU did not answer within {deadline.elapsed:.1f} s."
             f"{_waits_for(start.spec)}",
             replace(error.evidence, facts=[f"Its process is in state {await process.state()}."]),
         ) from error
+
+
+def _ended(start: PreparedStart, exit_code: int | None) -> StartError:
+    ended = f"VM '{start.spec.name}': QEMU ended while it started."
+    if exit_code != -signal.SIGSYS:
+        return StartError(ended)
+    given = ", ".join(f"-{option.name}" for option in raw_options(start.spec.user_commands))
+    asked = f" Options that usercmd gave: {given}." if given else ""
+    return StartError(f"{ended} {SANDBOX_VIOLATED}{asked}")
 
 
 def _waits_for(spec: VmSpec) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from DtsVirtLibrary.errors import (
+    SANDBOX_VIOLATED,
     DtsVirtError,
     Evidence,
     GuestIoError,
@@ -99,6 +100,8 @@ class Ending:
         return f"its process had ended by itself{how}{reason}"
 
     def _hint(self) -> str:
+        if self.evidence.exit_code == -signal.SIGSYS:
+            return f" {SANDBOX_VIOLATED}"
         if self.evidence.exit_code != -signal.SIGKILL:
             return ""
         if self.out_of_memory:

@@ -1,0 +1,131 @@
+"""Lets another user of the host try to get at a VM, and tells what came of it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import socket
+import stat
+import subprocess
+from collections.abc import Iterable
+from pathlib import Path
+
+import paramiko  # type: ignore[import-untyped]
+from robot.api import logger
+from robot.api.deco import keyword, library
+
+SCRIPT = Path(__file__).with_name("intruder.py")
+# Of the system, so that every user may run it.
+PYTHON = "/usr/bin/python3"
+LISTENING = "0A"
+SECONDS = 60
+GUESSES = ("", "root", "tester", "password", "toor", "vm0", "dtsvirt", "guest", "debian", "admin")
+
+
+@library(scope="SUITE", auto_keywords=False)
+class Intruders:
+    """The attempts of :mod:`intruder`, as another user; guesses at ports."""
+
+    @keyword
+    def files_of_vm(self, pid: int, *directories: str) -> dict[str, list[str]]:
+        """Returns all that a VM has on the host: what is in the directories, its processes."""
+        found: dict[str, list[str]] = {"directories": [], "files": [], "sockets": []}
+        for directory in directories:
+            for path in [Path(directory), *Path(directory).rglob("*")]:
+                _sort_in(path, found)
+        supervisor = _parent(int(pid))
+        found["processes"] = [str(number) for number in (pid, supervisor, _parent(supervisor))]
+        found["secrets"] = []
+        return found
+
+    @keyword
+    def try_as_user(
+        self, user: int, facts: dict[str, list[str]], *secrets: str, gentle: bool = False
+    ) -> dict[str, str]:
+        """Tries everything as a user and returns what worked, by its name.
+
+        Fails if nothing was tried. ``gentle`` leaves out what would end the VM.
+        """
+        given = {**facts, "secrets": list(secrets), "gentle": gentle}
+        rights = ["--reuid", str(user), "--regid", str(user), "--clear-groups"]
+        completed = subprocess.run(
+            ["setpriv", *rights, "--", PYTHON, "-I", "-"],
+            input=_program(given),
+            capture_output=True,
+            text=True,
+            timeout=SECONDS,
+            cwd="/",
+            env={},
+        )
+        if completed.returncode != 0:
+            raise AssertionError(f"The intruder failed: {completed.stderr}")
+        told = json.loads(completed.stdout)
+        logger.info("\n".join(f"{told['worked'].get(name, '-')}: {name}" for name in told["tried"]))
+        if len(told["tried"]) < 50:
+            raise AssertionError(f"Only these were tried: {told['tried']}")
+        return dict(told["worked"])
+
+    @keyword
+    def guess_passwords(self, host: str, port: int, *more: str) -> list[str]:
+        """Returns the passwords that root is let in by over SSH, of those that come to mind."""
+        return [word for word in (*GUESSES, *more) if _lets_in(host, int(port), word)]
+
+    @keyword
+    def get_vnc_security_types(self, host: str, port: int) -> list[int]:
+        """Returns how a VNC server wants its viewers to prove themselves; 1 is not at all."""
+        with socket.create_connection((host, int(port)), timeout=SECONDS) as server:
+            server.sendall(server.recv(12))
+            number = server.recv(1)[0]
+            return list(server.recv(number))
+
+    @keyword
+    def get_listening_addresses(self, pid: int) -> list[str]:
+        """Returns where a process listens for TCP and UDP, as the kernel writes it."""
+        inodes = set()
+        for descriptor in Path(f"/proc/{pid}/fd").iterdir():
+            with contextlib.suppress(OSError):
+                inodes.add(os.readlink(descriptor).removeprefix("socket:[").rstrip("]"))
+        rows = [
+            line.split()
+            for name in ("tcp", "tcp6", "udp", "udp6")
+            for line in Path(f"/proc/{pid}/net/{name}").read_text().splitlines()[1:]
+        ]
+        return [row[1] for row in rows if row[9] in inodes and row[3] in (LISTENING, "07")]
+
+
+def _program(facts: dict[str, object]) -> str:
+    """Return the script with its facts: another user may not read the file itself."""
+    text = SCRIPT.read_text(encoding="utf-8")
+    given = json.dumps(json.dumps(facts))
+    return text.replace("json.load(sys.stdin)", f"json.loads({given})")
+
+
+def _sort_in(path: Path, found: dict[str, list[str]]) -> None:
+    kind = path.lstat().st_mode
+    if stat.S_ISDIR(kind):
+        found["directories"].append(str(path))
+    elif stat.S_ISSOCK(kind):
+        found["sockets"].append(str(path))
+    else:
+        found["files"].append(str(path))
+
+
+def _parent(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+
+
+def _lets_in(host: str, port: int, password: str) -> bool:
+    transport = paramiko.Transport((host, port))
+    try:
+        transport.banner_timeout = transport.auth_timeout = SECONDS
+        transport.start_client(timeout=SECONDS)
+        ways: Iterable[str] = ()
+        with contextlib.suppress(paramiko.AuthenticationException):
+            if password:
+                ways = transport.auth_password("root", password)
+            else:
+                ways = transport.auth_none("root")
+        return transport.is_authenticated() and not ways
+    finally:
+        transport.close()
