@@ -53,7 +53,6 @@ The Attempts Are Ones That Work For The Owner
 
 Nobody Gets At Anything
     [Documentation]    Files, directories, sockets and processes, memory and locks included.
-    [Tags]    fault-24
     FOR    ${user}    IN    ${NOBODY}    ${STRANGER}
         ${worked} =    Try As User    ${user}    ${FACTS}    ${PASSWORD}
         Should Be Empty    ${worked}
@@ -101,14 +100,14 @@ Another Host Key Within One Boot Is Refused
     ...    key, the guest is let in again; no file of the user's has it.
     [Tags]    fault-67
     Ask Guest    vm0    mv /run/ssh_host_ed25519_key /run/ssh_host_ed25519_key.pub /root/
-    Ask Guest    vm0    pkill sshd
+    Ask Guest    vm0    kill $(pidof sshd)
     Wait Until In Guest    vm0    test -e /run/ssh_host_ed25519_key.pub
     Run Keyword And Expect Error
     ...    VM 'vm0': the SSH server on 127.0.0.1:${SESSION.port} shows the host key *the guest's is *
     ...    Log In To VM    vm0
     VM Should Be Running    vm0
     Ask Guest    vm0    mv /root/ssh_host_ed25519_key /root/ssh_host_ed25519_key.pub /run/
-    Ask Guest    vm0    pkill sshd
+    Ask Guest    vm0    kill $(pidof sshd)
     Log In To VM    vm0
     ${name} =    Execute Command    hostname
     Should Be Equal    ${name}    vm0
