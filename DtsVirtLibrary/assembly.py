@@ -15,6 +15,7 @@ from DtsVirtLibrary.host.local import LocalHost
 from DtsVirtLibrary.host.protocol import Host
 from DtsVirtLibrary.keywords.configs import Configs
 from DtsVirtLibrary.keywords.settings import Settings
+from DtsVirtLibrary.keywords.suite import suite_name
 from DtsVirtLibrary.qemu.hypervisor import GuestFiles, QemuHypervisor, QemuSettings
 from DtsVirtLibrary.vm.artifacts import ArtifactStore
 from DtsVirtLibrary.vm.context import MachineContext
@@ -78,5 +79,5 @@ def assemble(
         guest_files,
     )
     store = ArtifactStore(host, artifacts)
-    registry = Registry(MachineContext(hypervisor, host, store, seed, on_reset))
+    registry = Registry(MachineContext(hypervisor, host, store, seed, on_reset, suite_name))
     return Parts(host, host, hypervisor, registry, Configs(host), HostResources(host))

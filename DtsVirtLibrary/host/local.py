@@ -98,6 +98,16 @@ class LocalHost:
             with suppress(HostError):  # a dead supervisor has forgotten it already
                 self._supervisor.forget(token)
 
+    async def lock(self, path: HostPath, text: str, *, shared: bool = False) -> str | None:
+        """Take a lock file for the runner, unless somebody else has it."""
+        return await self._supervise().lock(os.path.abspath(path), text, shared=shared)
+
+    async def unlock(self, path: HostPath) -> None:
+        """Free a lock file; quiet if it is not held."""
+        if self._supervisor is not None:
+            with suppress(HostError):  # a dead supervisor has freed it already
+                await self._supervisor.unlock(os.path.abspath(path))
+
     async def which(self, program: str) -> str | None:
         """Return the absolute path of an executable, None if there is none."""
         import shutil  # slow to import, and not needed by everybody

@@ -171,6 +171,21 @@ class Host(Protocol):
     async def forget(self, token: str) -> None:
         """Drop a command of :meth:`on_runner_death`; quiet if it is not there."""
 
+    async def lock(self, path: HostPath, text: str, *, shared: bool = False) -> str | None:
+        """Take a lock file for the runner, unless somebody else has it.
+
+        It is freed by :meth:`unlock`, and when the runner has died and what it started has
+        ended, processes that are kept included.
+
+        :param text: who takes it, for others to read.
+        :param shared: let others share it who say so too.
+        :return: None, or the text of another holder.
+        :raises HostError: it cannot be taken.
+        """
+
+    async def unlock(self, path: HostPath) -> None:
+        """Free a lock file; quiet if it is not held."""
+
     async def which(self, program: str) -> str | None:
         """Return the absolute path of an executable found on PATH (or given), else None."""
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from DtsVirtLibrary.errors import CleanupError, CommandError, Evidence, HostError, describe_exit
-from DtsVirtLibrary.host.failures import output_facts, shortage, start_failure
+from DtsVirtLibrary.host.failures import file_failure, output_facts, shortage, start_failure
 from DtsVirtLibrary.host.identity import boot_id
 from DtsVirtLibrary.host.process import SupervisedProcess
 from DtsVirtLibrary.host.protocol import ProcessIdentity, Spawn
@@ -48,6 +48,7 @@ class Supervisor:
         self._starting: dict[int, tuple[Spawn, asyncio.Future[SupervisedProcess]]] = {}
         self._processes: dict[int, SupervisedProcess] = {}
         self._noting: dict[str, asyncio.Future[None]] = {}
+        self._locking: dict[str, asyncio.Future[str | None]] = {}
         self._kept: set[int] = set()
         self._closing = False
         self._gone = asyncio.Event()
@@ -125,6 +126,35 @@ class Supervisor:
             raise HostError(f"{self._silence()}, so nothing may be changed here.") from error
         finally:
             self._noting.pop(token, None)
+
+    async def lock(self, path: str, text: str, *, shared: bool) -> str | None:
+        """Take a lock file and write `text` to it; return what another holder wrote there.
+
+        :raises HostError: it cannot be taken, or the supervisor has ended or hangs.
+        """
+        try:
+            return await self._lock({"do": "lock", "path": path, "text": text, "shared": shared})
+        except asyncio.CancelledError:
+            self._send({"do": "unlock", "path": path})
+            raise
+
+    async def unlock(self, path: str) -> None:
+        """Free a lock file; quiet if it is not held.
+
+        :raises HostError: the supervisor has ended or hangs.
+        """
+        await self._lock({"do": "unlock", "path": path})
+
+    async def _lock(self, request: Mapping[str, Any]) -> str | None:
+        path = request["path"]
+        self._locking[path] = self._loop.create_future()
+        try:
+            self._send(request)
+            return await asyncio.wait_for(self._locking[path], SPAWN_TIMEOUT)
+        except asyncio.TimeoutError as error:
+            raise HostError(f"{self._silence()}, so nothing can be locked.") from error
+        finally:
+            self._locking.pop(path, None)
 
     def forget(self, token: str) -> None:
         """Take back what :meth:`undo_on_death` asked for."""
@@ -225,6 +255,8 @@ class Supervisor:
             noted = self._noting.get(message["noted"])
             if noted is not None and not noted.done():
                 noted.set_result(None)
+        elif "locked" in message:
+            self._handle_locked(message)
         elif message["failed"] in self._starting:
             spawn, started = self._starting.pop(message["failed"])
             places = {name: str(getattr(spawn, name)) for name in ("directory", "stdout", "stderr")}
@@ -232,6 +264,16 @@ class Supervisor:
             started.set_exception(
                 start_failure(spawn.argv, message["stage"], message["errno"], places)
             )
+
+    def _handle_locked(self, message: dict[str, Any]) -> None:
+        locked = self._locking.get(message["locked"])
+        if locked is None or locked.done():
+            return
+        if message["errno"]:
+            error = OSError(message["errno"], os.strerror(message["errno"]))
+            locked.set_exception(file_failure("take the lock", message["locked"], error))
+        else:
+            locked.set_result(message["holder"])
 
     def _handle_started(self, message: dict[str, Any], pidfd: int) -> None:
         number = message["started"]
@@ -259,9 +301,10 @@ class Supervisor:
         self._stderr.close()
         for spawn, started in self._starting.values():
             started.set_exception(_ended(spawn.argv, code, said))
-        for noted in self._noting.values():
-            if not noted.done():
-                noted.set_exception(_ended((), code, said))
+        waiting: tuple[asyncio.Future[Any], ...] = (*self._noting.values(), *self._locking.values())
+        for answer in waiting:
+            if not answer.done():
+                answer.set_exception(_ended((), code, said))
         self._starting.clear()
         for process in self._processes.values():
             process.finish_when_killed()

@@ -110,3 +110,5 @@ class DeviceKeywords:
         self._context.use(
             vm, "Remove VM Device", lambda instance: instance.unplug(device, deadline)
         )
+        machine = self._context.machine(vm)
+        self._context.run(machine.claims.retain(machine.present))

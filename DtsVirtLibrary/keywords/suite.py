@@ -19,6 +19,14 @@ def suite_directory() -> Path | None:
     return path if path.is_dir() else path.parent
 
 
+def suite_name() -> str:
+    """Return the long name of the running suite, empty outside a run."""
+    try:
+        return str(BuiltIn().get_variable_value("${SUITE NAME}", ""))
+    except RobotNotRunningError:
+        return ""
+
+
 def output_directory() -> Path:
     """Return Robot Framework's output directory, or the current one outside a run."""
     try:

@@ -10,8 +10,9 @@ from __future__ import annotations
 import secrets
 import string
 
-from DtsVirtLibrary.errors import VmStateError
+from DtsVirtLibrary.errors import MonitorError, VmStateError
 from DtsVirtLibrary.qemu.monitor import Monitor
+from DtsVirtLibrary.qemu.replies import VNC, ask
 from DtsVirtLibrary.results import VmDisplay
 from DtsVirtLibrary.spec import VmSpec
 
@@ -39,5 +40,8 @@ async def whereabouts(monitor: Monitor, spec: VmSpec, password: str | None) -> V
         raise VmStateError(
             f"VM '{spec.name}' has no VNC display. Create it with vnc=auto=yes, or a displayNum."
         )
-    reply = await monitor.execute("query-vnc")
-    return VmDisplay(host=str(reply["host"]), port=int(reply["service"]), password=password)
+    reply = await ask(monitor, "query-vnc", VNC)
+    port = reply["service"]
+    if not port.isdecimal():
+        raise MonitorError(f"VM '{spec.name}': QEMU names no port of its display: {port[:20]!r}.")
+    return VmDisplay(host=reply["host"], port=int(port), password=password)

@@ -19,6 +19,7 @@ PROPERTIES: Shape = [{"name": str, "type": str}]
 BLOCK_NODES: Shape = [{"node-name": str}]
 JOBS: Shape = [{"id": str, "error?": str}]
 MIGRATION: Shape = {"error-desc?": str}
+VNC: Shape = {"host": str, "service": str}
 VCPUS: Shape = [{"cpu-index": int, "thread-id": int}]
 _PCI_DEVICE: dict[str, Shape] = {
     "bus": int,

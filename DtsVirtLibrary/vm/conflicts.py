@@ -9,9 +9,24 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from DtsVirtLibrary.errors import ConfigError, DtsVirtError, HostError, ImageInUse, PortInUse
+from DtsVirtLibrary.errors import (
+    BackendError,
+    ConfigError,
+    DtsVirtError,
+    HostError,
+    ImageInUse,
+    PortInUse,
+)
 from DtsVirtLibrary.host.protocol import Host
-from DtsVirtLibrary.spec import HostPciDevice, Nic, Origin, UserBackend, VmSpec
+from DtsVirtLibrary.spec import (
+    HostPciDevice,
+    Nic,
+    Origin,
+    TapBackend,
+    UserBackend,
+    VhostUserBackend,
+    VmSpec,
+)
 from DtsVirtLibrary.vm.addresses import is_of_template
 
 
@@ -21,12 +36,28 @@ class _Claim:
 
     :ivar what: it in words: ``VNC display 1``.
     :ivar remedy: what to do if another VM has it.
+    :ivar of_host: the host has one of it, whoever runs.
     """
 
     what: str
     remedy: str
     error: type[DtsVirtError]
     origin: Origin | None
+    of_host: bool = True
+
+
+@dataclass(frozen=True)
+class HostClaim:
+    """Something of the host that a VM names and other runs must not have too.
+
+    :ivar shared: those may have it who only read it, as this VM does.
+    """
+
+    what: str
+    remedy: str
+    error: type[DtsVirtError]
+    origin: Origin | None
+    shared: bool = False
 
 
 @dataclass(frozen=True)
@@ -57,12 +88,25 @@ async def check(host: Host, spec: VmSpec, others: Sequence[VmSpec]) -> None:
     await _check_images(host, spec, others)
 
 
+async def host_claims(host: Host, spec: VmSpec) -> list[HostClaim]:
+    """Return what a VM names of the host and cannot share with VMs of other runs."""
+    claims = [
+        HostClaim(claim.what, claim.remedy, claim.error, claim.origin)
+        for claim in _claims(spec)
+        if claim.of_host
+    ]
+    for image in await _images(host, spec):
+        what, remedy = f"{image.what} '{image.real_path}'", "Take another image or a copy"
+        claims.append(HostClaim(what, remedy, ImageInUse, image.origin, not image.writes))
+    return claims
+
+
 def _check_claims(spec: VmSpec, other: VmSpec) -> None:
     taken = {claim.what for claim in _claims(other)}
     for claim in _claims(spec):
         if claim.what in taken:
             raise claim.error(
-                f"{_where(spec.name, claim.origin)}: {claim.what} is that of VM '{other.name}', "
+                f"{where(spec.name, claim.origin)}: {claim.what} is that of VM '{other.name}', "
                 f"which runs. {claim.remedy}, or stop '{other.name}' first."
             )
 
@@ -74,6 +118,12 @@ def _claims(spec: VmSpec) -> Iterator[_Claim]:
         elif isinstance(device, HostPciDevice):
             what, remedy = f"PCI function {device.host} of the host", "Pass another one through"
             yield _Claim(what, remedy, HostError, device.origin)
+    if spec.serial.port:
+        what, remedy = f"tcp port {spec.serial.port} of the host", "Give another, or none"
+        yield _Claim(what, remedy, PortInUse, spec.serial.origin)
+    if spec.monitor_path is not None:
+        what, remedy = f"socket '{spec.monitor_path}'", "Give the monitor another path"
+        yield _Claim(what, remedy, HostError, None)
     if spec.vnc is not None and spec.vnc.display is not None:
         remedy = "Give another displayNum, or vnc=auto=yes for a free one"
         yield _Claim(f"VNC display {spec.vnc.display}", remedy, PortInUse, spec.vnc.origin)
@@ -83,7 +133,14 @@ def _claims_of_card(index: int, nic: Nic) -> Iterator[_Claim]:
     # The clones of a template have it in common, each on a user network that holds it alone.
     if nic.mac is not None and not is_of_template(index, nic):
         remedy = "Give the card another, or none to have one derived"
-        yield _Claim(f"MAC address {nic.mac.lower()}", remedy, ConfigError, nic.origin)
+        what = f"MAC address {nic.mac.lower()}"
+        yield _Claim(what, remedy, ConfigError, nic.origin, of_host=False)
+    if isinstance(nic.backend, TapBackend) and nic.backend.interface is not None:
+        what, remedy = f"tap interface '{nic.backend.interface}'", "Name another, or none"
+        yield _Claim(what, remedy, HostError, nic.backend.origin or nic.origin)
+    if isinstance(nic.backend, VhostUserBackend) and nic.backend.server:
+        what, remedy = f"socket '{nic.backend.path}'", "Give the card another path"
+        yield _Claim(what, remedy, BackendError, nic.backend.origin or nic.origin)
     if isinstance(nic.backend, UserBackend):
         for forward in nic.backend.forwards:
             if forward.host_port:
@@ -118,17 +175,18 @@ async def _images(host: Host, spec: VmSpec) -> list[_Image]:
 
 
 def _shared_image(mine: _Image, other: _Image) -> str:
-    where = f"{_where(mine.vm, mine.origin)}: {mine.what} '{mine.file}'"
+    place = f"{where(mine.vm, mine.origin)}: {mine.what} '{mine.file}'"
     if mine.vm == other.vm:
         first = f" (the first: {other.origin})" if other.origin and other.origin.line else ""
-        return f"{where} is given twice{first}. One image is one disk; copy it for a second one."
+        return f"{place} is given twice{first}. One image is one disk; copy it for a second one."
     does = "writes to it" if other.writes else "reads it as it was"
     overlay = " with overlay=yes for both VMs neither writes to it;" * (mine.what == "disk image")
     return (
-        f"{where} is in use by VM '{other.vm}', which {does}. Take another image or a copy;"
+        f"{place} is in use by VM '{other.vm}', which {does}. Take another image or a copy;"
         f"{overlay} or stop '{other.vm}' first."
     )
 
 
-def _where(vm: str, origin: Origin | None) -> str:
+def where(vm: str, origin: Origin | None) -> str:
+    """Return whose fault it is: the VM's, at the place in its file if that is known."""
     return f"{origin}: VM '{vm}'" if origin and origin.line else f"VM '{vm}'"

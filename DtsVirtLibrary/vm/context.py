@@ -17,6 +17,7 @@ class MachineContext:
     :ivar host: the machine that the VMs run on.
     :ivar seed: makes the MAC addresses of this run differ from those of another.
     :ivar on_reset: called on the loop with a VM's name when its guest was reset or panicked.
+    :ivar suite: tells the name of the suite that runs, for other runs to read.
     """
 
     hypervisor: Hypervisor
@@ -24,3 +25,4 @@ class MachineContext:
     artifacts: ArtifactStore
     seed: str
     on_reset: Callable[[str], None] = lambda vm: None
+    suite: Callable[[], str] = str

@@ -24,6 +24,7 @@ from DtsVirtLibrary.timeline import Timeline, describe_stages
 from DtsVirtLibrary.vm import conflicts, stopping
 from DtsVirtLibrary.vm.addresses import with_mac_address, with_mac_addresses
 from DtsVirtLibrary.vm.artifacts import StartArtifacts
+from DtsVirtLibrary.vm.claims import Claims
 from DtsVirtLibrary.vm.context import MachineContext
 from DtsVirtLibrary.vm.draft import draft
 from DtsVirtLibrary.vm.ending import Ending, describe_ending
@@ -68,6 +69,7 @@ class Machine:
         self.timeline = Timeline()
         self.notes: list[str] = []
         self.host_keys = HostKeyPins()
+        self.claims = Claims(context.host, name, context.suite())
         self._context = context
         self._running = running
         self._instance: Instance | None = None
@@ -226,10 +228,12 @@ class Machine:
         await self._watch
         self._ending, self._end_expected = None, False
         self.status = VmStatus.STARTING
+        await self.claims.take(source.spec)
 
     async def check_conflicts(self, spec: VmSpec) -> None:
-        """Refuse what another VM of the run has; see :func:`.conflicts.check`."""
+        """Refuse what another VM has, of this run or another one; see :mod:`.conflicts`."""
         await conflicts.check(self._context.host, spec, self._running())
+        await self.claims.take(spec)
 
     def logged_in(self, user: str, key: str | None) -> None:
         """Note that the session has a login now."""
@@ -269,6 +273,7 @@ class Machine:
             await stopping.kill(self.name, self._instance)
         if self._watch is not None:
             await self._watch
+        await self.claims.retain(None)
         self.status = VmStatus.STOPPED
 
     def _explain(self, error: DtsVirtError, artifacts: StartArtifacts) -> None:
@@ -308,6 +313,7 @@ class Machine:
             await artifacts.keep({**await instance.collect(), **self._stages_file()})
         finally:
             await instance.release()
+            await self.claims.retain(None)
 
     async def stop(self, guest_seconds: float) -> StopStage:
         """Stop the VM; one that does not run is fine. See :func:`.stopping.stop`."""

@@ -53,11 +53,12 @@ A Guest Can Be Kept From The Host
     [Documentation]    With opt_restrict the forward to SSH stays, and the guest reaches nothing.
     ...    Without, it reaches what listens on the host's loopback interface.
     ${port} =    Hold A Port
-    ${open} =    Execute In Guest    vm0    echo | nc -w 10 10.0.2.2 ${port}
+    VAR    ${connect}    timeout 5 bash -c '</dev/tcp/10.0.2.2/${port}'
+    ${open} =    Execute In Guest    vm0    ${connect}
     Should Be Equal As Integers    ${open.rc}    0
     Create VM    vm1    net=type=nic;type=user,opt_restrict=yes
     Start VM    vm1
-    ${closed} =    Execute In Guest    vm1    echo | nc -w 2 10.0.2.2 ${port}
+    ${closed} =    Execute In Guest    vm1    ${connect}
     Should Not Be Equal As Integers    ${closed.rc}    0
     [Teardown]    Stop VM    vm1    timeout=0 s
 
@@ -65,7 +66,7 @@ A Program That QEMU Starts Is Its End
     [Documentation]    The next keyword that needs the VM says why it ended.
     [Tags]    fault-48
     Create VM With A Guest That Never Answers    vm2
-    Start VM    vm2    wait_for=process
+    Start VM    vm2    wait_for=process    warm=${False}
     Run Keyword And Expect Error
     ...    VM 'vm2': its process ended; *SIGSYS*QEMU's sandbox (seccomp) denies*
     ...    Run QMP Command    vm2    migrate    uri=exec:cat >/dev/null
@@ -78,7 +79,7 @@ An Option That Needs A Program Is Told
     Set VM Parameter    vm3    usercmd    cmd=-nic tap,script=/bin/true,downscript=no
     ${text} =    Run Keyword And Expect Error
     ...    VM 'vm3': QEMU ended while it started. *
-    ...    Start VM    vm3    wait_for=process
+    ...    Start VM    vm3    wait_for=process    warm=${False}
     Should Match Regexp    ${text}    SIGSYS.*sandbox.*that usercmd gave: -nic\\.
     Should Contain    ${text}    signal SIGSYS (31)
 

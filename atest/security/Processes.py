@@ -8,8 +8,8 @@ from pathlib import Path
 
 from robot.api.deco import keyword, library
 
-# Where descriptors of QEMU may lead, besides its own directory.
-OWN = r"socket:|anon_inode:|/memfd:|/dev/(null|kvm|zero)$|pipe:"
+# Where descriptors of QEMU may lead, besides its own directory; the last is a template's.
+OWN = r"socket:|anon_inode:|/memfd:|/dev/(null|kvm|zero)$|pipe:|/.*/memory$"
 
 
 @library(scope="GLOBAL", auto_keywords=False)

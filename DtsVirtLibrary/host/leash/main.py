@@ -13,6 +13,7 @@ import time
 
 # By short names: this package is imported as `leash`, without the library around it.
 from .child import StartFailure, adopt_orphans, start, start_time  # noqa: TID252
+from .locks import Locks  # noqa: TID252
 from .logs import cut_log, open_log  # noqa: TID252
 
 TYPE_CHECKING = False
@@ -50,6 +51,7 @@ class Supervisor:
         self.directories: list[str] = []
         self.kept_directories: list[str] = []
         self.undo: dict[int, list[str]] = {}
+        self.locks = Locks()
         self.leashed = True
         self.runner_removes = False
         self.next_log_check = 0.0
@@ -138,6 +140,8 @@ class Supervisor:
             self.send({"noted": message["id"]})
         elif action == "forget":
             self.undo.pop(message["id"], None)
+        elif action in ("lock", "unlock"):
+            self.lock(message)
         elif action == "close":
             self.runner_removes = True
             self.leashed = False
@@ -162,6 +166,18 @@ class Supervisor:
         pidfd = os.pidfd_open(pid)
         self.send({"started": number, "pid": pid, "start_time": start_time(pid)}, [pidfd])
         os.close(pidfd)
+
+    def lock(self, message: dict[str, Any]) -> None:
+        """Take a lock, or free it, and tell the runner whose it is."""
+        holder, number = None, 0
+        try:
+            if message["do"] == "unlock":
+                self.locks.free(message["path"])
+            else:
+                holder = self.locks.take(message["path"], message["text"], message["shared"])
+        except OSError as error:
+            number = error.errno or errno.EIO
+        self.send({"locked": message["path"], "holder": holder, "errno": number})
 
     def open_logs(self, message: dict[str, Any], logs: list[int]) -> None:
         """Open a child's logs, one file once, and put them into `logs`."""
