@@ -3,6 +3,7 @@ Documentation       What cannot work is refused before anything is started, with
 ...                 is wrong, and what is allowed. Nothing is left behind.
 
 Resource            resources/common.resource
+Library             resources/Failures.py
 
 Test Teardown       Expect That Nothing Is Left
 
@@ -28,9 +29,10 @@ The Look For Remains Sees What There Is
 
 A Configuration File That Is Not There
     [Documentation]    The message says where it was looked for.
-    Run Keyword And Expect Error
+    [Tags]    fault-11
+    ${error} =    Should Fail With    ConfigError    Create VM    vm0    no.cfg
+    Should Match    ${error.summary}
     ...    Configuration file 'no.cfg' does not exist. Looked at '*/no.cfg' and '${CURDIR}/no.cfg'.
-    ...    Create VM    vm0    no.cfg
     Run Keyword And Expect Error
     ...    Configuration file '/no/such.yaml' does not exist.*
     ...    Load VM Config    /no/such.yaml
@@ -43,9 +45,9 @@ A Section That Is Not There
 
 A Misspelt Option In A File
     [Documentation]    With file and line.
-    Run Keyword And Expect Error
-    ...    ${CONFIGS}/broken.cfg:5: mem: *'sise'*Did you mean 'size'?*
-    ...    Create VM    vm0    ${CONFIGS}/broken.cfg
+    [Tags]    fault-11
+    ${error} =    Should Fail With    ConfigError    Create VM    vm0    ${CONFIGS}/broken.cfg
+    Should Match    ${error.summary}    ${CONFIGS}/broken.cfg:5: mem: *'sise'*Did you mean 'size'?*
 
 A Misspelt Parameter Of A Keyword
     [Documentation]    With the VM instead of a file.
@@ -63,7 +65,11 @@ A Number Out Of Range
 
 A Name With A Slash
     [Documentation]    Names become directories.
-    Run Keyword And Expect Error    *'../vm0'*    Create VM    ../vm0
+    [Tags]    fault-12
+    FOR    ${name}    IN    ../vm0    a/b    a\nb    ${EMPTY}    ${{ 'x' * 200 }}
+        ${error} =    Should Fail With    ConfigError    Create VM    ${name}
+        Should Contain    ${error.summary}    letters, digits
+    END
     OperatingSystem.Directory Should Not Exist    ${OUTPUT_DIR}/vm0
 
 A VM That Was Not Created
@@ -75,40 +81,48 @@ A VM That Was Not Created
 
 A Name That Is Taken
     [Documentation]    By a VM that waits to be started.
+    [Tags]    fault-7
     Create VM    vm0
-    Run Keyword And Expect Error
-    ...    There is a VM 'vm0' already; it is created. Stop it first*
-    ...    Create VM    vm0
+    ${error} =    Should Fail With    ConfigError    Create VM    vm0
+    Should Start With    ${error.summary}    There is a VM 'vm0' already; it is created. Stop it first
 
 An Image That Is Not There
     [Documentation]    With the whole path, since a relative one counts from somewhere.
+    [Tags]    fault-14
     Create VM    vm0
     Add VM Disk    vm0    no-such-image.qcow2    format=qcow2
-    Start Should Be Refused    vm0    *'no-such-image.qcow2' does not exist*(looked at '/*
+    Start Should Be Refused    ImageError    vm0    *'no-such-image.qcow2' does not exist*(looked at '/*
 
 An Image Of Another Format
     [Documentation]    The content never decides about the format.
+    [Tags]    fault-18
     Create File    ${OUTPUT_DIR}/image.qcow2    this is no qcow2 image
     Create VM    vm0
     Add VM Disk    vm0    ${OUTPUT_DIR}/image.qcow2    format=qcow2
-    Start Should Be Refused    vm0    *is not a qcow2 image, but its format says so*
+    Start Should Be Refused    ImageError    vm0    *is not a qcow2 image, but its format says so*
 
 A Device That The Binary Lacks
     [Documentation]    With its version and the nearest name.
+    [Tags]    fault-4
     Create VM    vm0
     Add VM Device    vm0    driver=virtio-rgn-pci
-    Start Should Be Refused    vm0    *'virtio-rgn-pci'*Did you mean 'virtio-rng-pci'?*
+    Start Should Be Refused    ConfigError    vm0    *'virtio-rgn-pci'*Did you mean 'virtio-rng-pci'?*
 
 A Property That A Device Lacks
     [Documentation]    Asked of the binary as well.
+    [Tags]    fault-5
     Create VM    vm0
     Add VM Device    vm0    driver=virtio-rng-pci    max-bites=3
-    Start Should Be Refused    vm0    *'max-bites'*Did you mean 'max-bytes'?*
+    Start Should Be Refused    ConfigError    vm0    *'max-bites'*Did you mean 'max-bytes'?*
 
 QEMU Is Not Installed Where It Is Said To Be
     [Documentation]    With what to do.
+    [Tags]    fault-2
     Create VM    vm0    qemu=path=/no/such/qemu
-    Start Should Be Refused    vm0    QEMU binary '/no/such/qemu' does not exist on localhost*apt-get install*
+    Start Should Be Refused
+    ...    HypervisorMissing
+    ...    vm0
+    ...    QEMU binary '/no/such/qemu' does not exist on localhost*apt-get install*
 
 QEMU Is Too Old
     [Documentation]    With the version found and the oldest that will do.
@@ -116,21 +130,23 @@ QEMU Is Too Old
     Create File    ${OUTPUT_DIR}/old-qemu    \#!/bin/sh\necho '${greeting}'\ncat >/dev/null\n
     Evaluate    os.chmod($OUTPUT_DIR + '/old-qemu', 0o755)    modules=os
     Create VM    vm0    qemu=path=${OUTPUT_DIR}/old-qemu
-    Start Should Be Refused    vm0    *is version 2.11.1; 6.2 is the oldest that is supported*
+    Start Should Be Refused    HypervisorMissing    vm0    *is version 2.11.1; 6.2 is the oldest that is supported*
 
 A Port That Is Taken
     [Documentation]    Only a tester can fix a port; QEMU picks a free one otherwise.
+    [Tags]    fault-25
     ${port} =    Hold A Port
     Create VM    vm0    net=type=nic\ntype=user,opt_hostfwd=tcp:127.0.0.1:${port}-:22
-    ${error} =    Run Keyword And Expect Error    *    Start VM    vm0
-    Should Contain    ${error}    127.0.0.1:${port}
+    ${error} =    Should Fail With    PortInUse    Start VM    vm0
+    Should Match    ${error.summary}    *tcp:127.0.0.1:${port}-:22*process ${{ os.getpid() }} (*) has it*
 
 An Address That Two Cards Have
     [Documentation]    Within one VM.
+    [Tags]    fault-9
     Create VM    vm0
     Add VM Device    vm0    driver=vhost-user    opt_path=./a    opt_mac=00:00:20:00:00:20
     Add VM Device    vm0    driver=vhost-user    opt_path=./b    opt_mac=00:00:20:00:00:20
-    Start Should Be Refused    vm0    *00:00:20:00:00:20*
+    Start Should Be Refused    ConfigError    vm0    *00:00:20:00:00:20*
 
 QEMU That Ends At Once
     [Documentation]    Its exit code and its own words are in the message, the artifacts are kept.
@@ -163,8 +179,9 @@ A Guest That Never Answers
 *** Keywords ***
 Start Should Be Refused
     [Documentation]    Before anything is started: no artifacts are kept, since there are none.
-    [Arguments]    ${name}    ${message}
-    Run Keyword And Expect Error    ${message}    Start VM    ${name}
+    [Arguments]    ${class}    ${name}    ${message}
+    ${error} =    Should Fail With    ${class}    Start VM    ${name}
+    Should Match    ${{ str($error) }}    ${message}
     ${vm} =    Get VM    ${name}
     Should Be Equal    ${vm.artifacts}    ${None}
 

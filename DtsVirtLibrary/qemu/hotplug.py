@@ -35,6 +35,7 @@ from DtsVirtLibrary.qemu.hotplug_facts import (
     wait_connected,
 )
 from DtsVirtLibrary.qemu.identity import identified
+from DtsVirtLibrary.qemu.images import ImageCheck
 from DtsVirtLibrary.qemu.options import Option, pairs
 from DtsVirtLibrary.qemu.plan import Plan
 from DtsVirtLibrary.qemu.qmp_options import Command, add_command, remove_command
@@ -136,7 +137,7 @@ async def _check(instance: QemuInstance, device: Device | Disk) -> None:
                 f"VM '{vm}' was started without a SCSI controller. Use interface virtio, or give "
                 "the VM one SCSI disk before its start."
             )
-        await preflight.check(instance.host, VmSpec(vm, disks=(device,)))
+        await preflight.check(instance.host, VmSpec(vm, disks=(device,)), ImageCheck(instance.host))
     elif isinstance(device, HostPciDevice):
         await pci.require_viable(instance.host, device.host)
     elif isinstance(device, Nic) and isinstance(device.backend, VhostUserBackend):

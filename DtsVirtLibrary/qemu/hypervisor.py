@@ -17,6 +17,7 @@ from DtsVirtLibrary.qemu.cmdline import CommandLine, command_line, shell_text
 from DtsVirtLibrary.qemu.facts import BinaryFacts
 from DtsVirtLibrary.qemu.hostfacts import HostFacts
 from DtsVirtLibrary.qemu.identity import identified
+from DtsVirtLibrary.qemu.images import ImageCheck
 from DtsVirtLibrary.qemu.instance import QemuInstance
 from DtsVirtLibrary.qemu.launch import AGENT_DESCRIPTOR, MONITOR_DESCRIPTOR, Keep, launch
 from DtsVirtLibrary.qemu.placement import Descriptor, Placement, SocketPath
@@ -83,6 +84,7 @@ class QemuHypervisor:
         self._settings = settings
         self._guest_files = guest_files
         self._templates = TemplateStore(host)
+        self._images = ImageCheck(host)
         self._binaries: dict[str | None, BinaryFacts] = {}
         self._accelerators: dict[str, AcceleratorFacts] = {}
 
@@ -218,7 +220,7 @@ class QemuHypervisor:
         try:
             # Built once before anything is made, so that bad input leaves no trace.
             await self._line(spec, placement)
-            await preflight.check(self._host, spec)
+            await preflight.check(self._host, spec, self._images)
             if placed is not None:
                 placement = await placed(placement)
             placement = replace(placement, directory=await resources.directory(spec.name))

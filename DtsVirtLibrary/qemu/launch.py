@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import signal
 import socket
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from contextlib import suppress
 from dataclasses import replace
+from typing import Any
 
 from DtsVirtLibrary.errors import (
     SANDBOX_VIOLATED,
@@ -22,6 +23,7 @@ from DtsVirtLibrary.host.protocol import HostProcess, Spawn
 from DtsVirtLibrary.host.sockets import connected_sockets
 from DtsVirtLibrary.loop import Deadline
 from DtsVirtLibrary.qemu.agent import Agent
+from DtsVirtLibrary.qemu.back_ends import failed_back_end, waits_for, watch_back_ends
 from DtsVirtLibrary.qemu.instance import QemuInstance
 from DtsVirtLibrary.qemu.monitor import Monitor
 from DtsVirtLibrary.qemu.pinning import pin
@@ -29,7 +31,6 @@ from DtsVirtLibrary.qemu.prepared import PreparedStart
 from DtsVirtLibrary.qemu.raw_options import raw_options
 from DtsVirtLibrary.qemu.refused_starts import explained
 from DtsVirtLibrary.qemu.remains import collect, read_tails
-from DtsVirtLibrary.spec import VhostUserBackend, VmSpec
 from DtsVirtLibrary.timeline import Timeline
 
 Keep = Callable[[Mapping[str, bytes]], Awaitable[None]]
@@ -137,18 +138,19 @@ async def _connect(
     deadline: Deadline,
 ) -> None:
     """Return when QEMU has answered ``qmp_capabilities``; it greets even when it then fails."""
-    vm = start.spec.name
+    vm, host, stderr = start.spec.name, start.host, start.placement.stderr
     try:
-        await monitor.connect(channel, deadline)
+        await _unless_back_end_fails(start, monitor.connect(channel, deadline))
     except MonitorClosed as error:
         await asyncio.wait({asyncio.ensure_future(process.wait())}, timeout=END_SECONDS)
-        stderr, _ = await read_tails(start.host, start.placement)
-        refused = explained(vm, stderr)
+        said, _ = await read_tails(host, start.placement)
+        refused = await explained(host, vm, said)
         raise refused or _ended(start, process.exit_code) from error
     except MonitorTimeout as error:
-        raise StartTimeout(
+        failed = await failed_back_end(host, start.spec, stderr)
+        raise failed or StartTimeout(
             f"VM '{vm}': QEMU did not answer within {deadline.elapsed:.1f} s."
-            f"{_waits_for(start.spec)}",
+            f"{waits_for(start.spec)}",
             replace(error.evidence, facts=[f"Its process is in state {await process.state()}."]),
         ) from error
 
@@ -162,16 +164,23 @@ def _ended(start: PreparedStart, exit_code: int | None) -> StartError:
     return StartError(f"{ended} {SANDBOX_VIOLATED}{asked}")
 
 
-def _waits_for(spec: VmSpec) -> str:
-    """Name the back ends without which QEMU stays deaf."""
-    hints = [
-        f" It listens on '{nic.backend.path}' until the vhost-user back end connects."
-        if nic.backend.server
-        else f" It waits for the vhost-user back end behind '{nic.backend.path}'."
-        for nic in spec.nics
-        if isinstance(nic.backend, VhostUserBackend)
-    ]
-    return "".join(hints)
+async def _unless_back_end_fails(start: PreparedStart, work: Coroutine[Any, Any, None]) -> None:
+    """Do the work, unless a vhost-user back end keeps QEMU from it for ever.
+
+    :raises BackendError: one does.
+    """
+    stderr = start.placement.stderr
+    watch = asyncio.ensure_future(watch_back_ends(start.host, start.spec, stderr))
+    task = asyncio.ensure_future(work)
+    try:
+        await asyncio.wait({task, watch}, return_when=asyncio.FIRST_COMPLETED)
+        if not task.done():
+            raise watch.result()
+        await task
+    finally:
+        watch.cancel()
+        task.cancel()
+        await asyncio.gather(watch, task, return_exceptions=True)
 
 
 async def _abandon(process: HostProcess | None, monitor: Monitor, channels: _Channels) -> None:

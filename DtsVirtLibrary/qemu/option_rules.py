@@ -30,6 +30,9 @@ _HELD = {
     "smp": "give the parameter cpu (number)",
     "m": "give the parameter mem (size)",
     "incoming": "give the parameter migration",
+    # Where no hugetlbfs is mounted, it would make a file of the memory's size.
+    "mem-path": "give the parameter mem with hugepage=yes, which finds the hugetlbfs",
+    "mem-prealloc": "give the parameter mem with hugepage=yes, which does that",
 }
 # Options that QEMU has no longer: since which version, and what does the same.
 _REMOVED: dict[str, tuple[Version, str]] = {

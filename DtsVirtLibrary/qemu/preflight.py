@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-from DtsVirtLibrary.errors import ConfigError, ImageError
+from DtsVirtLibrary.errors import ConfigError
 from DtsVirtLibrary.host import hugepages, pci
-from DtsVirtLibrary.host.protocol import FileKind, Host
+from DtsVirtLibrary.host.protocol import Host
+from DtsVirtLibrary.qemu.images import ImageCheck
 from DtsVirtLibrary.qemu.pinning import require_cpus
-from DtsVirtLibrary.spec import Boot, Disk, HostPciDevice, Origin, VmSpec
-
-QCOW2_MAGIC = b"QFI\xfb"
-IMAGE_KINDS = (FileKind.FILE, FileKind.BLOCK_DEVICE)
+from DtsVirtLibrary.spec import Boot, HostPciDevice, Origin, VmSpec
 
 
-async def check(host: Host, spec: VmSpec) -> None:
+async def check(host: Host, spec: VmSpec, images: ImageCheck) -> None:
     """Refuse what would fail, or worse, half work.
 
-    :raises ImageError: an image is missing, no file, or not of its format.
+    :raises ImageError: an image cannot be used; see :class:`.images.ImageCheck`.
     :raises ConfigError: a kernel, initrd or flash file is missing.
     :raises HostError: hugepages or host CPUs are short, or a PCI function of the host
         cannot be passed through.
     """
     for disk in spec.disks:
-        await _check_disk(host, spec.name, disk)
+        await images.check(spec.name, disk)
     await _check_boot(host, spec.name, spec.boot)
     if spec.memory.hugepage:
         await hugepages.require(host, spec.memory.size_mib, spec.memory.node)
@@ -29,40 +27,6 @@ async def check(host: Host, spec: VmSpec) -> None:
         if isinstance(device, HostPciDevice):
             await pci.require_viable(host, device.host)
     await require_cpus(host, spec)
-
-
-async def _check_disk(host: Host, vm: str, disk: Disk) -> None:
-    status = await host.status(disk.file)
-    where = _where(vm, disk.origin)
-    if status is None:
-        raise ImageError(
-            f"{where}: disk image '{disk.file}' does not exist on {host.name} "
-            f"(looked at '{await host.real_path(disk.file)}')."
-        )
-    if status.kind not in IMAGE_KINDS:
-        raise ImageError(f"{where}: disk image '{disk.file}' is a {status.kind.value}, not a file.")
-    if status.kind is FileKind.FILE:
-        magic = await host.read_bytes(disk.file, limit=len(QCOW2_MAGIC))
-        _check_format(where, disk, magic == QCOW2_MAGIC)
-
-
-def _check_format(where: str, disk: Disk, is_qcow2: bool) -> None:
-    """Compare the format that was said with the content.
-
-    The content never decides: a guest that writes a qcow2 header into its raw disk could
-    make QEMU read any file of the host.
-    """
-    if is_qcow2 and disk.format == "raw":
-        raise ImageError(
-            f"{where}: '{disk.file}' begins like a qcow2 image, but its format is raw. "
-            "Say which it is: format=qcow2; if it really is raw, rename it to *.raw and say "
-            "format=raw."
-        )
-    if disk.format == "qcow2" and not is_qcow2:
-        raise ImageError(
-            f"{where}: '{disk.file}' is not a qcow2 image, but its format says so. "
-            "Say which it is: format=raw, or look at it with: qemu-img info."
-        )
 
 
 async def _check_boot(host: Host, vm: str, boot: Boot) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
-from DtsVirtLibrary.errors import CommandError, HypervisorMissing
+from DtsVirtLibrary.errors import CommandError, HostError, HypervisorMissing
 from DtsVirtLibrary.host import network
 from DtsVirtLibrary.host.protocol import FileKind, Host
 from DtsVirtLibrary.qemu.placement import Placement
@@ -14,6 +14,7 @@ from DtsVirtLibrary.qemu.storage import overlay_command
 from DtsVirtLibrary.spec import BridgeBackend, Disk, TapBackend, VhostUserBackend, VmSpec
 
 OVERLAY_SECONDS = 60.0
+NO_SPACE = "No space left on device"
 
 GiveBack = Callable[[], Awaitable[object]]
 
@@ -75,8 +76,18 @@ class StartResources:
             await self._host.run(command, timeout=OVERLAY_SECONDS)
         except CommandError as error:
             if found := LOCKED.search(str(error)):
-                raise image_in_use(vm, found) from error
+                raise await image_in_use(self._host, vm, found["image"]) from error
+            if NO_SPACE in error.whole_text():
+                raise await self._no_space(vm, disk, overlay, error) from error
             raise
+
+    async def _no_space(self, vm: str, disk: Disk, overlay: str, error: CommandError) -> HostError:
+        return HostError(
+            f"VM '{vm}': there is no space for the overlay of '{disk.file}': "
+            f"{await self._host.free_space(overlay)} bytes are free on the file system of "
+            f"'{overlay}' on {self._host.name}. Free some, or set TMPDIR to another directory.",
+            error.evidence,
+        )
 
     def _socket(self, path: str) -> None:
         """Remove in the end the socket of a QEMU that was killed; others remove it themselves."""

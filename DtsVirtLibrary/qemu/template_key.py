@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import posixpath
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -14,16 +13,13 @@ from DtsVirtLibrary.qemu.facts import BinaryFacts
 from DtsVirtLibrary.qemu.hostfacts import HostFacts
 from DtsVirtLibrary.qemu.memory import is_shared
 from DtsVirtLibrary.qemu.placement import Descriptor, MemoryFile, Placement
-from DtsVirtLibrary.qemu.preflight import QCOW2_MAGIC
+from DtsVirtLibrary.qemu.qcow2 import HEADER_BYTES, backing_path
 from DtsVirtLibrary.qemu.storage import is_block_device
 from DtsVirtLibrary.spec import Device, Disk, HostPciDevice, Nic, UserBackend, VmSpec
 
 # Raised when templates of the former kind must not be used any more.
 FORMAT = 1
 NAME = "template"
-HEADER_BYTES = 64 * 1024
-# In a qcow2 header: where the backing file's name is (8 bytes), and its length (4 bytes).
-BACKING_NAME = slice(8, 20)
 # Two images that name each other would never end.
 LONGEST_CHAIN = 32
 PROCESSOR_FACTS = ("model name", "flags", "microcode")
@@ -177,19 +173,8 @@ async def _image_facts(host: Host, path: str) -> list[object]:
         header = await host.read_bytes(next_path, limit=HEADER_BYTES)
         digest = hashlib.sha256(header).hexdigest()
         found.append([*await _file_facts(host, next_path), digest])
-        next_path = _backing_file(next_path, header)
+        next_path = backing_path(next_path, header)
     return found
-
-
-def _backing_file(path: str, header: bytes) -> str | None:
-    if not header.startswith(QCOW2_MAGIC):
-        return None
-    field = header[BACKING_NAME]
-    offset, length = int.from_bytes(field[:8], "big"), int.from_bytes(field[8:], "big")
-    name = header[offset : offset + length].decode("utf-8", "replace")
-    if not offset or name.startswith("json:"):
-        return None
-    return posixpath.join(posixpath.dirname(path), name.removeprefix("file:"))
 
 
 async def _processor(host: Host) -> list[str]:

@@ -20,8 +20,8 @@ from DtsVirtLibrary.host.memory import out_of_memory_kills
 from DtsVirtLibrary.loop import Deadline
 from DtsVirtLibrary.results import GuestSession, Readiness, StopStage, VmInfo, VmStatus
 from DtsVirtLibrary.spec import Device, Disk, Nic, VmSpec
-from DtsVirtLibrary.timeline import Timeline, describe_stages
-from DtsVirtLibrary.vm import conflicts, stopping
+from DtsVirtLibrary.timeline import Timeline
+from DtsVirtLibrary.vm import conflicts, failed_start, stopping
 from DtsVirtLibrary.vm.addresses import with_mac_address, with_mac_addresses
 from DtsVirtLibrary.vm.artifacts import StartArtifacts
 from DtsVirtLibrary.vm.claims import Claims
@@ -249,7 +249,9 @@ class Machine:
         """
         self._end_expected = True
         if self.timeline.stages:
-            self.timeline.reached("given up")
+            self.timeline.reached(failed_start.GIVEN_UP)
+        if self._instance is not None and isinstance(error, DtsVirtError):
+            await failed_start.add_state(error, self._instance)
         if self._instance is None:
             self.status = VmStatus.STOPPED
         try:
@@ -263,7 +265,9 @@ class Machine:
             return
         files = self._stages_file()
         if isinstance(error, DtsVirtError):
-            self._explain(error, self.artifacts)
+            end = self._ending.evidence if self._ending else None
+            kept = str(self.artifacts.directory)
+            failed_start.explain(error, self.name, end, self.timeline, self.notes, kept)
             files["error.txt"] = f"{error.whole_text()}\n".encode()
         with suppress(HostError):
             await self.artifacts.keep(files)
@@ -275,22 +279,6 @@ class Machine:
             await self._watch
         await self.claims.retain(None)
         self.status = VmStatus.STOPPED
-
-    def _explain(self, error: DtsVirtError, artifacts: StartArtifacts) -> None:
-        """Add to the error what is known of the failed start."""
-        evidence = error.evidence
-        found = self._ending.evidence if self._ending else evidence
-        reached = f"Stages reached: {describe_stages(self.timeline.stages) or 'none'}"
-        error.evidence = replace(
-            evidence,
-            vm=self.name,
-            action="Start VM",
-            argv=self._instance.argv if self._instance else found.argv,
-            stderr_tail=found.stderr_tail,
-            serial_tail=found.serial_tail,
-            facts=[*evidence.facts, *self.notes, reached],
-            artifacts=str(artifacts.directory),
-        )
 
     def _stages_file(self) -> dict[str, bytes]:
         lines = [f"{stage.at:.3f} s {stage.name}\n" for stage in self.timeline.stages]

@@ -115,6 +115,7 @@ def test_sections_are_a_mapping() -> None:
         sections["vm1"]
 
 
+@pytest.mark.fault(11)
 @pytest.mark.parametrize(
     ("text", "message"),
     [

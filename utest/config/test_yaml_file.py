@@ -63,6 +63,7 @@ vm0:
     assert yaml(document) == cfg(section)
 
 
+@pytest.mark.fault(10)
 def test_nothing_becomes_a_number_or_a_truth_value() -> None:
     spec = yaml(
         """\
@@ -84,6 +85,7 @@ vm0:
     assert (spec.login.user, spec.login.password) == ("007", "1_000")
 
 
+@pytest.mark.fault(10)
 def test_a_sexagesimal_number_is_text() -> None:
     with pytest.raises(ConfigError, match=r"a\.yaml:1: cpu: number: '22:22': expected"):
         yaml("cpu: {number: 22:22}")
@@ -135,6 +137,7 @@ def test_aliases() -> None:
     assert spec.cpu.number == 2
 
 
+@pytest.mark.fault(11)
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -167,6 +170,7 @@ def test_documents_that_are_refused(text: str, message: str) -> None:
     assert refused(text).startswith(message)
 
 
+@pytest.mark.fault(11)
 @pytest.mark.parametrize("text", ["[" * 200_000, "- " * 100_000, "{a: " * 60_000, BOMB])
 def test_hostile_documents_end_soon(text: str) -> None:
     begin = time.monotonic()

@@ -115,6 +115,7 @@ async def test_never_do_two_count_on_the_same_memory(small: SmallHost) -> None:
     assert most in (400, 800)
 
 
+@pytest.mark.fault(32)
 async def test_what_the_host_never_has_is_refused_at_once(small: SmallHost) -> None:
     words = await refused(small, Need(TOTAL_MIB), seconds=3600)
     assert words.startswith("Nothing was started: 8192 MiB of memory are needed, and 1512 MiB")

@@ -204,6 +204,7 @@ async def test_requirement_that_is_met_is_quiet(recorded: RecordedMemory) -> Non
     await hugepages.require(recorded, 16, 1, page_size_kib=SMALL, sysfs=recorded.sysfs)
 
 
+@pytest.mark.fault(33)
 async def test_requirement_that_is_not_met_says_how_to_get_more(recorded: RecordedMemory) -> None:
     recorded.set("resv", 6)
     with pytest.raises(HostError) as caught:
@@ -219,6 +220,7 @@ async def test_requirement_that_is_not_met_says_how_to_get_more(recorded: Record
         await hugepages.require(recorded, 18, 1, page_size_kib=SMALL, sysfs=recorded.sysfs)
 
 
+@pytest.mark.fault(33)
 async def test_node_and_size_that_the_host_lacks(recorded: RecordedMemory) -> None:
     with pytest.raises(HostError, match="no NUMA node 2; its nodes: 0, 1"):
         await hugepages.require(recorded, 2, 2, page_size_kib=SMALL, sysfs=recorded.sysfs)

@@ -21,6 +21,7 @@ def no_runtime_directory(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(private, "_runtime_directories", list)
 
 
+@pytest.mark.fault(23, 24)
 async def test_directory_is_ours_alone_and_short(host: LocalHost, base: Path) -> None:
     umask = os.umask(0)
     try:
@@ -62,6 +63,7 @@ async def test_short_tmpdir_is_used(
     assert Path(await host.private_directory("vm0")).parent == base
 
 
+@pytest.mark.fault(23)
 @pytest.mark.usefixtures("no_runtime_directory")
 async def test_long_tmpdir_is_passed_over(
     host: LocalHost, base: Path, monkeypatch: pytest.MonkeyPatch
@@ -73,6 +75,7 @@ async def test_long_tmpdir_is_passed_over(
     await host.remove(path)
 
 
+@pytest.mark.fault(22)
 @pytest.mark.usefixtures("no_runtime_directory")
 @pytest.mark.parametrize("below", ["", "/d"])
 async def test_directory_that_others_could_replace_is_refused(
@@ -88,6 +91,7 @@ async def test_directory_that_others_could_replace_is_refused(
     await host.private_directory("vm0")
 
 
+@pytest.mark.fault(22)
 @pytest.mark.usefixtures("no_runtime_directory")
 async def test_directory_of_another_user_is_refused(
     host: LocalHost, base: Path, monkeypatch: pytest.MonkeyPatch

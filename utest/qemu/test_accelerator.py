@@ -74,6 +74,7 @@ async def test_kvm_that_works(flag: str) -> None:
     assert "kvm" in host.commands[-1]
 
 
+@pytest.mark.fault(29)
 async def test_no_device() -> None:
     text = await reason(FakeHost(device=False))
     assert text.startswith("there is no /dev/kvm on dut1.")
@@ -86,6 +87,7 @@ async def test_device_on_a_processor_without_virtualization() -> None:
     assert "nested" in text
 
 
+@pytest.mark.fault(29)
 async def test_no_rights() -> None:
     text = await reason(FakeHost(allowed=False))
     assert "user id 1000 may not read and write /dev/kvm on dut1" in text
@@ -136,6 +138,7 @@ def test_choice(wanted: Accelerator, facts: AcceleratorFacts, chosen: str) -> No
     assert choose(wanted, facts) == chosen
 
 
+@pytest.mark.fault(29)
 def test_kvm_that_is_demanded_and_useless_is_an_error() -> None:
     with pytest.raises(AcceleratorError) as caught:
         choose(Accelerator.KVM, USELESS)

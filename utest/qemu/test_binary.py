@@ -185,6 +185,7 @@ async def test_types_that_the_binary_dies_of_stay_unknown(tmp_path: Path, lost: 
     assert facts.machine_properties == {"pc": {"of-pc-i440fx-machine": "bool"}}
 
 
+@pytest.mark.fault(2)
 async def test_missing_binary_is_named_with_the_package(host: LocalHost, tmp_path: Path) -> None:
     with pytest.raises(HypervisorMissing) as caught:
         await probe(host, "/nosuch/qemu", tmp_path)
@@ -202,6 +203,7 @@ async def test_no_binary_on_the_path(
         await probe(host, None, tmp_path)
 
 
+@pytest.mark.fault(2)
 async def test_file_that_is_not_executable(host: LocalHost, tmp_path: Path) -> None:
     (tmp_path / "qemu").write_text("")
     with pytest.raises(HypervisorMissing, match="is not an executable file"):
@@ -221,6 +223,7 @@ async def test_program_that_is_not_qemu(host: LocalHost, tmp_path: Path) -> None
     assert "no such option" in str(caught.value)
 
 
+@pytest.mark.fault(2)
 async def test_file_in_no_executable_format(host: LocalHost, tmp_path: Path) -> None:
     script = program(tmp_path / "qemu", "\x7fELF no")
     with pytest.raises(HypervisorMissing, match=r"cannot be run|does not answer"):

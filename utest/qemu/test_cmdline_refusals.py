@@ -352,6 +352,10 @@ CASES: dict[str, tuple[VmSpec, tuple[str, ...]]] = {
         ("usercmd: option '-pidfile' is not taken: give the parameter pid_file",),
     ),
     "usercmd qmp": (vm(user_commands=("-qmp", "stdio")), ("the library owns the QMP monitor",)),
+    "usercmd mem-path": (
+        vm(user_commands=("-mem-path", "/dev")),
+        ("usercmd: option '-mem-path' is not taken: give the parameter mem with hugepage=yes",),
+    ),
     "usercmd S": (vm(user_commands=("-S",)), ("the library starts the CPUs itself",)),
     "usercmd enable-kvm": (vm(user_commands=("-enable-kvm",)), ("give the parameter enable_kvm",)),
     "usercmd removed": (
@@ -394,6 +398,7 @@ CASES: dict[str, tuple[VmSpec, tuple[str, ...]]] = {
 }  # fmt: skip
 
 
+@pytest.mark.fault(3, 4, 5, 6, 7, 8, 9, 23, 31, 34)
 @pytest.mark.parametrize("name", CASES)
 def test_refusal_says_where_what_and_what_is_allowed(name: str) -> None:
     spec, words = CASES[name]

@@ -55,6 +55,7 @@ def placement(directory: Path) -> Placement:
     return Placement(str(directory), SocketPath(str(monitor)), SocketPath(str(agent)))
 
 
+@pytest.mark.fault(13)
 @pytest.mark.parametrize("name", NAMES)
 def test_value_arrives_literally(name: str, binary: BinaryFacts, tmp_path: Path) -> None:
     image = tmp_path / name

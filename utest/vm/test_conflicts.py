@@ -40,6 +40,7 @@ def forwarding(port: int) -> Nic:
     return Nic(backend=UserBackend((HostForward(host_port=port),)))
 
 
+@pytest.mark.fault(9, 15, 25, 28)
 @pytest.mark.parametrize(
     ("mine", "theirs", "error", "words"),
     [
