@@ -4,10 +4,10 @@ PYTHON_BIN := .venv/bin/python
 export PYTHON
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-cold check docs bench clean distclean
+.PHONY: help demo test test-cold check docs bench reliability clean distclean
 
 help:  ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo:  ## set up, boot a real VM, run suites/quickstart.robot on it
 	@scripts/setup demo
@@ -33,6 +33,10 @@ docs:  ## write docs/DtsVirtLibrary*.html, the keyword documentation
 bench:  ## measure the library against a bare floor script (benchmarks/)
 	@scripts/setup demo
 	@$(PYTHON_BIN) benchmarks/run.py
+
+reliability:  ## soak, killed runs, parallel runs, fuzzing: hours (reliability/run.py --help)
+	@scripts/setup test
+	@$(PYTHON_BIN) reliability/run.py
 
 clean:  ## remove results and caches of tools
 	rm -rf results build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info

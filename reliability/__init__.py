@@ -1,0 +1,1 @@
+"""The proof that runs leave nothing behind and that whatever goes wrong is told."""

@@ -29,7 +29,7 @@ ROOT = Path(__file__).resolve().parent.parent
 BIN = ROOT / ".venv/bin"
 RESULTS = ROOT / "results"
 FETCH_QEMU_10 = ROOT / "scripts/fetch-qemu-10"
-ROBOT_DIRECTORIES = ("atest", "suites", "resources")
+ROBOT_DIRECTORIES = ("atest", "suites", "resources", "reliability")
 TMPFS = Path("/dev/shm")
 # What the templates of a run may take, in MiB: the machine may have little memory.
 TEMPLATE_LIMIT = "2048"

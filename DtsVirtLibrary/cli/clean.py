@@ -11,8 +11,9 @@ def add_parser(subparsers: Any) -> None:
     parser = subparsers.add_parser(
         "clean",
         help="remove what dead runs have left",
-        description="Remove the runtime directories of runs that could not do so themselves. "
-        "Those of living runs and of other users are never touched.",
+        description="Remove the runtime directories of runs that could not do so themselves, and "
+        "give back the taps, namespaces, hugepages and PCI functions that they took. What "
+        "belongs to living runs and to other users is never touched.",
     )
     parser.set_defaults(function=clean)
 

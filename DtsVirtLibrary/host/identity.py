@@ -28,13 +28,8 @@ def boot_id() -> str:
 
 def start_time(pid: int) -> int | None:
     """Return a process's start time in clock ticks since boot, None if there is none."""
-    try:
-        with open(f"/proc/{pid}/stat", "rb") as file:
-            status = file.read()
-    except (FileNotFoundError, ProcessLookupError):
-        return None
-    # Field 22; the name in parentheses before it may hold any character.
-    return int(status.rpartition(b")")[2].split()[19])
+    fields = _status(pid)
+    return int(fields[19]) if fields else None
 
 
 def state(pid: int) -> str:
@@ -54,5 +49,22 @@ def own_identity() -> ProcessIdentity:
 
 
 def is_alive(identity: ProcessIdentity) -> bool:
-    """Tell whether exactly this process still runs here."""
-    return identity.boot_id == boot_id() and start_time(identity.pid) == identity.start_time
+    """Tell whether exactly this process still runs here.
+
+    One that has ended and whose parent does not collect it, as in a container without an
+    init process, does not.
+    """
+    fields = _status(identity.pid)
+    if identity.boot_id != boot_id() or not fields or fields[0] in (b"Z", b"X"):
+        return False
+    return int(fields[19]) == identity.start_time
+
+
+def _status(pid: int) -> list[bytes]:
+    """Return the fields of /proc/PID/stat from the third on, none if there is no process."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            # The name in parentheses before them may hold any character.
+            return file.read().rpartition(b")")[2].split()
+    except (FileNotFoundError, ProcessLookupError):
+        return []

@@ -170,6 +170,11 @@ class LocalHost:
         private.make(path)
         return path
 
+    async def passing_directory(self, path: HostPath) -> None:
+        """Make a directory that is removed if the runner dies, unless it was renamed."""
+        self._remove_on_death(os.path.abspath(path))
+        files.make_directory(path, 0o700)
+
     async def sweep(self) -> list[str]:
         """Remove the private directories of runs that are dead; return their paths."""
         return await asyncio.to_thread(sweep)
@@ -214,6 +219,7 @@ class LocalHost:
         self._directories.clear()
         if supervisor is not None and not await supervisor.close():
             # It was killed: what it was to take back is still there.
+            supervisor.discard_notebook()
             for argv in reversed(undo.values()):
                 with suppress(HostError):
                     await self.run(argv, timeout=UNDO_TIMEOUT, check=False)
@@ -221,6 +227,8 @@ class LocalHost:
     def _supervise(self) -> Supervisor:
         """Return the supervisor that stands by; start one, with all promises, if none does."""
         if self._supervisor is None or self._supervisor.gone:
+            if self._supervisor is not None:
+                self._supervisor.discard_notebook()
             self._supervisor = Supervisor(self._directories, self._undo)
         return self._supervisor
 

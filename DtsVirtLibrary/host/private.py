@@ -14,11 +14,13 @@ import secrets
 import stat
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from DtsVirtLibrary.errors import Evidence, SecurityError
 from DtsVirtLibrary.host.failures import file_failure, user_name
 from DtsVirtLibrary.host.files import write_bytes
-from DtsVirtLibrary.host.identity import own_identity
+from DtsVirtLibrary.host.identity import boot_id, own_identity, start_time
+from DtsVirtLibrary.host.leash.notebook import MARK as NOTEBOOK_MARK
 from DtsVirtLibrary.host.protocol import ProcessIdentity
 
 PREFIX = "dtsvirt-"
@@ -73,11 +75,36 @@ def mark(path: str, owner: ProcessIdentity) -> None:
 def read_mark(path: str) -> Owner | None:
     """Return the owner of a private directory, None if it does not tell."""
     try:
-        content = json.loads(Path(path, MARK).read_text(encoding="utf-8"))
-        identity = ProcessIdentity(**content.pop("identity"))
-        return Owner(identity, **content)
+        return _owner_of(json.loads(Path(path, MARK).read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return None
+
+
+def new_notebook(supervisor: int) -> tuple[str, str] | None:
+    """Return the path and the mark of a notebook of this process and its supervisor.
+
+    None where no private directory can be.
+    """
+    try:
+        path = new_path("undo")
+    except SecurityError:
+        return None
+    keeper = ProcessIdentity(boot_id(), supervisor, start_time(supervisor) or 0)
+    return path, json.dumps([asdict(_owner(identity)) for identity in (own_identity(), keeper)])
+
+
+def read_notebook_mark(path: str) -> list[Owner] | None:
+    """Return the owners of a notebook, None if the directory is none."""
+    try:
+        content = json.loads(Path(path, NOTEBOOK_MARK).read_text(encoding="utf-8"))
+        return [_owner_of(owner) for owner in content]
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        return None
+
+
+def _owner_of(content: dict[str, Any]) -> Owner:
+    identity = ProcessIdentity(**content.pop("identity"))
+    return Owner(identity, **content)
 
 
 def own_mark() -> Owner:

@@ -247,6 +247,15 @@ class Host(Protocol):
         :raises SecurityError: the directory above it belongs to somebody else.
         """
 
+    async def passing_directory(self, path: HostPath) -> None:
+        """Make a directory of mode 0700, which is removed if the runner dies.
+
+        One that was renamed meanwhile stays under its new name. A runner that lives removes
+        it itself.
+
+        :raises HostError: it cannot be made.
+        """
+
     async def sweep(self) -> list[str]:
         """Remove the private directories of runs that are dead; return their paths."""
 

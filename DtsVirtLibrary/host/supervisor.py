@@ -17,7 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from DtsVirtLibrary.errors import CleanupError, CommandError, Evidence, HostError, describe_exit
+from DtsVirtLibrary.host import private
 from DtsVirtLibrary.host.failures import file_failure, output_facts, shortage, start_failure
+from DtsVirtLibrary.host.files import remove
 from DtsVirtLibrary.host.identity import boot_id
 from DtsVirtLibrary.host.process import SupervisedProcess
 from DtsVirtLibrary.host.protocol import ProcessIdentity, Spawn
@@ -67,6 +69,9 @@ class Supervisor:
             made.pop_all()
         self._loop.add_reader(self._control, self._receive)
         self._loop.add_reader(self._pidfd, self._end)
+        self._notebook = private.new_notebook(self._supervisor.pid)
+        if self._notebook is not None:
+            self._send({"do": "notebook", "path": self._notebook[0], "mark": self._notebook[1]})
         for path in directories:
             self.remove_on_death(path)
         for token, argv in undo.items():
@@ -163,6 +168,12 @@ class Supervisor:
     def _keep(self, number: int, directories: Sequence[str]) -> None:
         self._send({"do": "keep", "id": number, "directories": list(directories)})
         self._kept.add(number)
+
+    def discard_notebook(self) -> None:
+        """Remove what a supervisor that was killed had noted: others see to that now."""
+        if self._notebook is not None:
+            with suppress(CleanupError):
+                remove(self._notebook[0])
 
     async def close(self) -> bool:
         """End the processes, run what is to be undone, end the supervisor.

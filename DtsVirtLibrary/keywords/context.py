@@ -13,7 +13,7 @@ from robot.api import logger
 from DtsVirtLibrary.errors import SshError
 from DtsVirtLibrary.keywords.scopes import Scopes
 from DtsVirtLibrary.keywords.settings import ClosingScope, Settings
-from DtsVirtLibrary.keywords.suite import output_directory
+from DtsVirtLibrary.keywords.suite import is_being_terminated, output_directory
 from DtsVirtLibrary.loop import LoopThread
 from DtsVirtLibrary.results import GuestSession, StopStage
 
@@ -63,6 +63,8 @@ class LibraryContext:
                 seed=f"{os.getpid()}/{os.urandom(8).hex()}",
                 on_reset=self._sever,
             )
+            for path in self.run(self._parts.runner.sweep()):
+                logger.info(f"A run that is dead had left {path}; it is removed.")
         return self._parts
 
     @property
@@ -190,10 +192,9 @@ class LibraryContext:
             return
         self._parts.configs.forget(depth)
         registry = self._parts.registry
+        patience = timedelta(0) if is_being_terminated() else self.settings.stop_timeout
         try:
-            self.stop_machines(
-                [item for item in registry if item.name in stop], self.settings.stop_timeout
-            )
+            self.stop_machines([item for item in registry if item.name in stop], patience)
         finally:
             for machine in list(registry):
                 if machine.name in forget:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from robot.libraries.BuiltIn import BuiltIn, RobotNotRunningError
+from robot.running.signalhandler import STOP_SIGNAL_MONITOR
 
 
 def suite_directory() -> Path | None:
@@ -33,3 +34,9 @@ def output_directory() -> Path:
         return Path(BuiltIn().get_variable_value("${OUTPUT_DIR}", "."))
     except RobotNotRunningError:
         return Path()
+
+
+def is_being_terminated() -> bool:
+    """Tell whether Ctrl-C or SIGTERM ends the run: whoever sent it will not wait long."""
+    # Robot Framework tells listeners of no signal; a version without this just ends slower.
+    return bool(getattr(STOP_SIGNAL_MONITOR, "_signal_count", 0))

@@ -135,7 +135,7 @@ class TemplateStore:
             free = await self._room(root)
             if free >= needed:
                 directory = f"{root}/{DRAFT}{secrets.token_hex(8)}"
-                await self._host.make_directory(directory, mode=0o700)
+                await self._host.passing_directory(directory)
                 return directory
             found.append(f"{free >> 20} MiB in {root}")
         room = ", ".join(found) or "no place that is ours alone"

@@ -1,4 +1,4 @@
-"""A runner for tests to kill: ``python -m utest.host.runner SCENE TOKEN``.
+"""A runner for tests to kill: ``python -m utest.host.runner SCENE TOKEN ...``.
 
 It says what it did as JSON, a line for each step.
 """
@@ -76,6 +76,29 @@ async def starting(host: LocalHost, token: str) -> None:
         await host.spawn(sleeper(token, directory))
 
 
+async def passing(host: LocalHost, token: str) -> None:
+    """Have two directories that pass, of which one got another name, until killed."""
+    base = Path(os.environ["XDG_RUNTIME_DIR"])
+    for name in ("draft", "finished"):
+        await host.passing_directory(base / name)
+        await host.write_bytes(base / name / "content", b"")
+    await host.rename(base / "finished", base / "stays")
+    process = await host.spawn(sleeper(token, str(base / "draft")))
+    say(supervisor=supervisor_pid(host), names=sorted(os.listdir(base)))
+    await process.wait()
+
+
+async def taking(host: LocalHost, token: str) -> None:
+    """Have changed the host, and forgotten one of the changes, until killed."""
+    witness = sys.argv[3]
+    for word in ("first", "forgotten", "second"):
+        noted = await host.on_runner_death(["sh", "-c", f": {token}; echo {word} >>{witness}"])
+        if word == "forgotten":
+            await host.forget(noted)
+    say(supervisor=supervisor_pid(host))
+    await asyncio.Event().wait()
+
+
 async def forked(host: LocalHost, token: str) -> None:
     """Have a fork that holds the leash open, as multiprocessing makes them."""
     process = await host.spawn(sleeper(token, os.environ["XDG_RUNTIME_DIR"]))
@@ -119,7 +142,8 @@ async def everything(host: LocalHost, token: str) -> None:
 
 
 SCENES: dict[str, Callable[[LocalHost, str], Coroutine[Any, Any, None]]] = {
-    scene.__name__: scene for scene in (running, starting, forked, leaving, everything)
+    scene.__name__: scene
+    for scene in (running, starting, passing, taking, forked, leaving, everything)
 }
 
 if __name__ == "__main__":

@@ -103,11 +103,11 @@ class Runner:
 
 
 @contextmanager
-def runner(scene: str, *, ordinary: bool = False) -> Iterator[Runner]:
+def runner(scene: str, *arguments: str, ordinary: bool = False) -> Iterator[Runner]:
     """Start a runner that plays a scene; nothing of it is left at the end."""
     token = f"token-{secrets.token_hex(8)}"
     base = Path(tempfile.mkdtemp(dir="/tmp"))
-    command = runner_command(scene, token)
+    command = runner_command(scene, token, *arguments)
     if ordinary and os.geteuid() == 0:
         os.chown(base, NOBODY, NOBODY)
         command = as_ordinary_user(command)

@@ -47,6 +47,17 @@ def test_runner_killed_while_it_starts_processes_leaves_nothing(milliseconds: in
         assert os.listdir(run.base) == []
 
 
+def test_directory_that_passes_goes_with_the_runner_unless_it_was_renamed() -> None:
+    with runner("passing") as run:
+        said = run.said()
+        assert said["names"] == ["draft", "stays"]
+        supervisor = os.pidfd_open(said["supervisor"])
+        run.process.kill()
+        wait_for_end(supervisor)
+        assert os.listdir(run.base) == ["stays"]
+        assert os.listdir(run.base / "stays") == ["content"]
+
+
 def test_fork_of_the_runner_does_not_hold_the_leash() -> None:
     with runner("forked") as run:
         said = run.said()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -33,8 +34,10 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def store(place: Path) -> TemplateStore:
-    return TemplateStore(LocalHost())
+async def store(place: Path) -> AsyncIterator[TemplateStore]:
+    host = LocalHost()
+    yield TemplateStore(host)
+    await host.close()
 
 
 async def saved(store: TemplateStore, key: str = KEY, size: int = 64 << 10) -> Path:

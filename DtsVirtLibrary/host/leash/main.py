@@ -15,6 +15,7 @@ import time
 from .child import StartFailure, adopt_orphans, start, start_time  # noqa: TID252
 from .locks import Locks  # noqa: TID252
 from .logs import cut_log, open_log  # noqa: TID252
+from .notebook import Notebook  # noqa: TID252
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -50,7 +51,8 @@ class Supervisor:
         self.children: dict[int, Child] = {}
         self.directories: list[str] = []
         self.kept_directories: list[str] = []
-        self.undo: dict[int, list[str]] = {}
+        self.undo: dict[str, list[str]] = {}
+        self.notebook: Notebook | None = None
         self.locks = Locks()
         self.leashed = True
         self.runner_removes = False
@@ -79,7 +81,8 @@ class Supervisor:
         if not self.runner_removes:
             _remove(set(self.directories) - set(self.kept_directories))
         self.stay_with_the_kept()
-        for argv in reversed(self.undo.values()):
+        for token, argv in reversed(list(self.undo.items())):
+            self.strike(token)
             _run_undo(argv)
 
     def stay_with_the_kept(self) -> None:
@@ -135,16 +138,26 @@ class Supervisor:
                     self.kept_directories += message["directories"]
         elif action == "remove":
             self.directories.append(message["path"])
+        elif action == "notebook":
+            self.notebook = Notebook(message["path"], message["mark"])
         elif action == "undo":
             self.undo[message["id"]] = message["argv"]
+            if self.notebook is not None:
+                self.notebook.note(message["id"], message["argv"])
             self.send({"noted": message["id"]})
         elif action == "forget":
             self.undo.pop(message["id"], None)
+            self.strike(message["id"])
         elif action in ("lock", "unlock"):
             self.lock(message)
         elif action == "close":
             self.runner_removes = True
             self.leashed = False
+
+    def strike(self, token: str) -> None:
+        """Strike a command out of the notebook, if there is one."""
+        if self.notebook is not None:
+            self.notebook.strike(token)
 
     def spawn(self, message: dict[str, Any], sockets: list[int]) -> None:
         """Start a child and tell the runner how that went."""
