@@ -80,6 +80,7 @@ The Guest Shuts Down When It Is Stopped
 
 Stopping A Stopped VM Is Quiet
     [Documentation]    So that a teardown needs no condition.
+    [Tags]    fault-56
     ${stage} =    Stop VM    vm0
     Should Be Equal    ${stage.value}    already stopped
     Kill VM    vm0

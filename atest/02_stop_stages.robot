@@ -34,6 +34,7 @@ The Power Button Stops A VM Without An Agent
 
 QMP Stops A Guest That Ignores Agent And Button
     [Documentation]    Each stage has its own deadline; what did not work is told.
+    [Tags]    fault-55
     Create VM    vm0
     Start VM    vm0
     Execute Command    kill -STOP $(pidof qemu-ga) $(pidof acpid)
@@ -50,6 +51,7 @@ QMP Stops A Paused VM At Once
 
 A Signal Stops A QEMU That Does Not Answer
     [Documentation]    One that is stopped itself hears only SIGKILL.
+    [Tags]    fault-50
     Create VM    vm0
     Start VM    vm0    wait_for=process
     ${vm} =    Get VM    vm0

@@ -77,6 +77,7 @@ A Command That Takes Too Long Is Killed In The Guest
 
 Text Of The Guest Cannot Harm The Report
     [Documentation]    Control characters and bytes that are no text are made harmless.
+    [Tags]    fault-64
     ${result} =    Execute In Guest    vm0    printf '\\033[31mred\\000\\377\\n'
     Should Contain    ${result.stdout}    red
 

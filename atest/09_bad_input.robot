@@ -150,6 +150,7 @@ An Address That Two Cards Have
 
 QEMU That Ends At Once
     [Documentation]    Its exit code and its own words are in the message, the artifacts are kept.
+    [Tags]    fault-49
     Create VM    vm0    usercmd=cmd="-fw_cfg name=opt/x,file=/no/such/file"
     ${error} =    Run Keyword And Expect Error
     ...    VM 'vm0': QEMU ended while it started.*
@@ -165,6 +166,7 @@ QEMU That Ends At Once
 
 A Guest That Never Answers
     [Documentation]    Its VM is ended at the deadline; the console's tail tells why it was silent.
+    [Tags]    fault-61
     Create VM With A Guest That Never Answers    vm0
     ${error} =    Run Keyword And Expect Error
     ...    VM 'vm0': the guest agent did not answer within *

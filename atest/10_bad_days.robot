@@ -18,6 +18,7 @@ ${WARM}      ${FALSE}    # robocop: off=VAR02
 *** Test Cases ***
 QEMU Is Killed In The Middle Of A Keyword
     [Documentation]    The keyword that waits is told at once, and the next one too.
+    [Tags]    fault-51
     ${run} =    Start Inner Run    killed_in_use.robot
     ${pid} =    Wait For Inner VM    ${run}
     Wait For Inner Console    ${run}    in the middle
@@ -57,6 +58,7 @@ A Termination Ends A Start
 
 Robot Framework's Timeout Ends A Start
     [Documentation]    And the next test can use the VM's name and artifacts.
+    [Tags]    fault-68
     ${run} =    Run Inner Suite    timeout_start.robot
     Inner Test Should Have Failed    ${run}    Time Out    Test timeout 5 seconds exceeded.
     Inner Test Should Have Passed    ${run}    Look After It

@@ -14,6 +14,7 @@ Test Tags           surprises
 *** Test Cases ***
 A Kernel Panic Ends The Keyword That Waits
     [Documentation]    And it is told to the next one that needs the guest.
+    [Tags]    fault-59
     Start A Guest
     ${error} =    Run Keyword And Expect Error    *
     ...    Execute In Guest    vm0    echo c > /proc/sysrq-trigger    timeout=60 s
@@ -26,6 +27,7 @@ A Kernel Panic Ends The Keyword That Waits
 
 A Guest That Panicked Can Be Looked At And Reset
     [Documentation]    After the reset it is a guest like any other.
+    [Tags]    fault-59
     Start A Guest
     Run Keyword And Expect Error    *panicked*
     ...    Execute In Guest    vm0    echo c > /proc/sysrq-trigger    timeout=60 s

@@ -72,6 +72,7 @@ What Was Made On The Host Is Deleted By Its Keywords
 
 The Missing Right Is Named
     [Documentation]    A run of root without CAP_NET_ADMIN can start VMs, but make no interface.
+    [Tags]    fault-46
     ${run} =    Run Process    setpriv    --bounding-set    -net_admin    --
     ...    python    -m    robot    --outputdir    ${OUTPUT_DIR}/without-rights
     ...    --maxerrorlines    NONE    ${CURDIR}/_data/without_rights.robot

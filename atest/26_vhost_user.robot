@@ -40,6 +40,7 @@ A Missing Socket Is Told
 
 A Server That Nobody Connects To Is Named
     [Documentation]    QEMU waits for the back end before it answers; the socket goes with it.
+    [Tags]    fault-41
     Create VM    vm0
     Add VM Device    vm0    driver=vhost-user    opt_path=${SOCKET}    opt_server=yes
     Run Keyword And Expect Error

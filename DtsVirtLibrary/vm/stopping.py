@@ -39,22 +39,32 @@ async def stop(
     for rung in await _ladder(instance, guest_seconds, note):
         if await _climb(instance, rung, note):
             return rung.stage
-    raise CleanupError(
-        f"VM '{vm}': process {instance.pid} did not end, not even by SIGKILL; "
-        "it hangs in the kernel (state D in ps). The host may need a restart.",
-        Evidence(vm=vm, action="Stop VM", argv=tuple(instance.argv)),
-    )
+    raise await _survivor(vm, instance, "Stop VM")
 
 
 async def kill(vm: str, instance: Instance) -> StopStage:
     """End the VM by SIGKILL."""
     rung = _signal(instance, StopStage.KILL, signal.SIGKILL)
     if instance.exit_code is None and not await _climb(instance, rung, lambda _: None):
-        raise CleanupError(
-            f"VM '{vm}': process {instance.pid} did not end after SIGKILL.",
-            Evidence(vm=vm, action="Kill VM", argv=tuple(instance.argv)),
-        )
+        raise await _survivor(vm, instance, "Kill VM")
     return StopStage.KILL
+
+
+async def _survivor(vm: str, instance: Instance, action: str) -> CleanupError:
+    return CleanupError(
+        f"VM '{vm}': process {instance.pid} did not end, not even by SIGKILL; it waits in the "
+        "kernel for a device or a file system. The host may need a restart.",
+        Evidence(
+            vm=vm,
+            action=action,
+            argv=tuple(instance.argv),
+            facts=[
+                f"Its process is in state {await instance.process_state()}.",
+                "Left: that process with its memory, its private directory, its images and what "
+                "it took from the host; all is given back when it ends.",
+            ],
+        ),
+    )
 
 
 async def _ladder(

@@ -21,6 +21,7 @@ The Library Is Imported By The Start
 
 A Wrong Password Is A Clear Failure
     [Documentation]    The VM is ended. A secret password is in no file, whatever the log level.
+    [Tags]    fault-66
     Set Environment Variable    DTSVIRT_ATEST_PASSWORD    not-this-one
     ${run} =    Run Inner Suite    secret_login.robot    --loglevel    TRACE
     Inner Test Should Have Failed

@@ -270,6 +270,14 @@ class InnerRuns:
         return path
 
     @keyword
+    def make_flooding_image(self, path: str) -> str:
+        """Makes a disk image whose guest writes to the serial port without end."""
+        code = b"\xba\xf8\x03\xb0x\xee\xeb\xfd"  # 'x' to COM1, for ever
+        sector = code.ljust(510, b"\0") + b"\x55\xaa"
+        Path(path).write_bytes(sector.ljust(1 << 20, b"\0"))
+        return path
+
+    @keyword
     def hold_a_port(self) -> int:
         """Listens on a free port of 127.0.0.1 until the end of the suite and returns it."""
         listener = socket.create_server(("127.0.0.1", 0))

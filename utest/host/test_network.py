@@ -101,6 +101,7 @@ async def test_bridge_with_a_port_of_another_run_stays(host: LocalHost) -> None:
     subprocess.run(["ip", "link", "delete", bridge.name], check=True)
 
 
+@pytest.mark.fault(46)
 async def test_name_that_is_taken_is_not_touched(host: LocalHost) -> None:
     tap = await network.make_tap(host)
     for make in (network.make_tap, network.make_veth):
@@ -183,6 +184,7 @@ async def test_killed_runner_leaves_nothing() -> None:
     assert not set(made) & (interfaces() | namespaces())
 
 
+@pytest.mark.fault(46)
 @pytest.mark.parametrize("name", ["", "sixteen-bytes-xx", "two words", "a/b", "..", "größe-äöüß"])
 async def test_names_that_the_kernel_refuses(name: str) -> None:
     host = LocalHost()
@@ -199,6 +201,7 @@ async def test_namespace_is_no_path(name: str) -> None:
         await network.make_namespace(LocalHost(), name)
 
 
+@pytest.mark.fault(46)
 async def test_missing_rights_are_named() -> None:
     host = OrdinaryUser()
     with pytest.raises(HostError, match=r"(?s)Bridge .*CAP_NET_ADMIN is missing: run as root"):
@@ -224,6 +227,7 @@ class Bare(LocalHost):
         return None
 
 
+@pytest.mark.fault(46)
 async def test_missing_parts_of_the_host_are_named() -> None:
     with pytest.raises(HostError, match=r"/dev/net/tun is missing\. As root: modprobe tun"):
         await network.make_tap(Bare())

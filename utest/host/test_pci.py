@@ -78,6 +78,7 @@ async def test_own_machine_can_be_read() -> None:
         assert len(item.vendor_device) == 9
 
 
+@pytest.mark.fault(47)
 async def test_unknown_function_names_the_nearest(machine: RecordedMachine, sysfs: str) -> None:
     with pytest.raises(HostError, match=r"no PCI function 0000:08:00\.1.*Did you mean '0000:0"):
         await pci.function(machine, "08:00.1", sysfs)
@@ -122,6 +123,7 @@ async def test_binding_to_the_driver_that_has_it_changes_nothing(
     assert machine.writes == []
 
 
+@pytest.mark.fault(47)
 async def test_driver_that_refuses_leaves_the_function_as_it_was(
     machine: RecordedMachine, sysfs: str
 ) -> None:
@@ -143,6 +145,7 @@ async def test_driver_that_is_not_loaded(machine: RecordedMachine, sysfs: str) -
         await pci.bind(machine, "08:00.0", "vfio-pic", sysfs=sysfs)
 
 
+@pytest.mark.fault(47)
 async def test_no_iommu_is_explained(machine: RecordedMachine, sysfs: str) -> None:
     with pytest.raises(HostError, match=r"no IOMMU group.*intel_iommu=on"):
         await pci.bind(machine, "09:00.0", sysfs=sysfs)
@@ -166,6 +169,7 @@ async def test_card_with_the_hosts_routes_is_left_alone(
     assert machine.writes == []
 
 
+@pytest.mark.fault(47)
 async def test_shared_group_is_not_viable_until_all_of_it_is_bound(
     machine: RecordedMachine, sysfs: str
 ) -> None:
@@ -190,6 +194,7 @@ async def test_bridges_and_idle_functions_are_in_nobodys_way(
     assert group.viable
 
 
+@pytest.mark.fault(47)
 async def test_function_with_its_kernel_driver_cannot_be_passed_through(
     machine: RecordedMachine, sysfs: str
 ) -> None:

@@ -128,6 +128,7 @@ def left_behind(base: Path) -> Path:
         return Path(shutil.move(directories[0], base))
 
 
+@pytest.mark.fault(73)
 async def test_sweep_removes_what_dead_runs_left(host: LocalHost, base: Path) -> None:
     (left_behind(base) / "serial.log").touch()
     ours = Path(await host.private_directory("vm0"))
@@ -135,6 +136,7 @@ async def test_sweep_removes_what_dead_runs_left(host: LocalHost, base: Path) ->
     assert list(base.iterdir()) == [ours]
 
 
+@pytest.mark.fault(73)
 async def test_sweep_leaves_running_runs_alone(host: LocalHost, base: Path) -> None:
     with runner("running") as run:
         directory = Path(run.said()["directory"])
@@ -148,6 +150,7 @@ DEAD = {"boot_id": own_identity().boot_id, "pid": own_identity().pid, "start_tim
 LIVING = {"boot_id": own_identity().boot_id, "pid": own_identity().pid}
 
 
+@pytest.mark.fault(73, 74)
 @pytest.mark.parametrize(
     ("mark", "dead"),
     [

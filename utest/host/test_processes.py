@@ -65,6 +65,7 @@ async def test_identity_tells_a_living_process_from_a_dead_one(host: LocalHost) 
     assert not is_alive(process.identity)
 
 
+@pytest.mark.fault(75)
 async def test_process_has_the_descriptors_it_was_given_and_no_other(
     host: LocalHost, tmp_path: Path
 ) -> None:
@@ -268,6 +269,7 @@ async def test_200_processes_leave_no_descriptor_and_no_thread(host: LocalHost) 
     assert held() == before
 
 
+@pytest.mark.fault(76)
 async def test_endless_output_loses_its_middle(host: LocalHost, tmp_path: Path) -> None:
     log = tmp_path / "log"
     script = (

@@ -58,6 +58,7 @@ def test_directory_that_passes_goes_with_the_runner_unless_it_was_renamed() -> N
         assert os.listdir(run.base / "stays") == ["content"]
 
 
+@pytest.mark.fault(75)
 def test_fork_of_the_runner_does_not_hold_the_leash() -> None:
     with runner("forked") as run:
         said = run.said()

@@ -226,6 +226,7 @@ async def test_request_that_is_too_long_is_an_error(host: LocalHost) -> None:
     assert await within((await host.spawn(Spawn(["true"], QUIET, QUIET))).wait()) == 0
 
 
+@pytest.mark.fault(57)
 async def test_process_that_cannot_be_ended_is_named(
     host: LocalHost, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -164,12 +164,14 @@ def test_a_foreign_connection_with_the_same_index_is_left_alone() -> None:
     assert library.current is mine
 
 
+@pytest.mark.fault(66)
 def test_a_prompt_that_is_not_recognised_is_a_login_all_the_same() -> None:
     library = Library()
     library.failure = RuntimeError("No match found for '#'")
     assert logged_in(library) is library.current
 
 
+@pytest.mark.fault(66)
 def test_a_refused_login_is_told_and_closed() -> None:
     library = Library()
     library.lets_in, library.failure = False, RuntimeError("Authentication failed for user 'root'.")
@@ -178,6 +180,7 @@ def test_a_refused_login_is_told_and_closed() -> None:
     assert not library.current
 
 
+@pytest.mark.fault(66)
 def test_a_server_that_hangs_is_told() -> None:
     library = Library()
     library.lets_in, library.failure = False, OSError("timed out")

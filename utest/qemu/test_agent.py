@@ -45,6 +45,7 @@ async def liar() -> AsyncIterator[tuple[Agent, FakeAgent]]:
 
 
 class TestRealAgent:
+    @pytest.mark.fault(63)
     async def test_synchronizes_after_half_a_message(
         self, agent: Agent, agent_socket: socket.socket
     ) -> None:
@@ -110,6 +111,7 @@ class TestRun:
         result = await agent.run(r"printf '\377\303\244'", timeout=PATIENT)
         assert result.stdout == "\ufffdä"
 
+    @pytest.mark.fault(65)
     async def test_output_of_20_mb_is_cut_and_says_so(self, agent: Agent) -> None:
         result = await agent.run("head -c 20000000 /dev/zero | tr '\\0' x", timeout=60)
         assert result.truncated
@@ -185,6 +187,7 @@ class TestRun:
             await running
         assert await agent.ping() < PATIENT
 
+    @pytest.mark.fault(62)
     async def test_a_guest_that_falls_silent_in_a_command(
         self, liar: tuple[Agent, FakeAgent], monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -317,6 +320,7 @@ class TestFiles:
         assert time.monotonic() - start < PATIENT
 
 
+@pytest.mark.fault(64)
 @pytest.mark.parametrize(
     "answer",
     [

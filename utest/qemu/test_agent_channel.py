@@ -60,6 +60,7 @@ async def test_arguments_and_value_come_through(pair: tuple[AgentChannel, FakeAg
     assert await channel.exchange("guest-x", {"päth": "ä\n"}, Deadline(PATIENT)) == {"päth": "ä\n"}
 
 
+@pytest.mark.fault(63)
 async def test_stale_answers_before_the_sync_are_dropped(
     pair: tuple[AgentChannel, FakeAgent],
 ) -> None:
@@ -69,6 +70,7 @@ async def test_stale_answers_before_the_sync_are_dropped(
     assert await channel.exchange("guest-get", None, Deadline(PATIENT)) == "new"
 
 
+@pytest.mark.fault(63)
 async def test_a_sync_that_answers_another_number_is_none(
     pair: tuple[AgentChannel, FakeAgent],
 ) -> None:
@@ -89,6 +91,7 @@ async def test_a_sync_answered_without_the_delimiter_is_none(
         await channel.synchronize(Deadline(BRIEF))
 
 
+@pytest.mark.fault(61)
 async def test_never_answered(pair: tuple[AgentChannel, FakeAgent]) -> None:
     channel, fake = pair
     fake.answer = lambda request: b""
@@ -103,6 +106,7 @@ async def test_never_answered(pair: tuple[AgentChannel, FakeAgent]) -> None:
     assert fake.commands() == ["guest-sync-delimited"]
 
 
+@pytest.mark.fault(62)
 async def test_answered_before_and_silent_now(pair: tuple[AgentChannel, FakeAgent]) -> None:
     channel, fake = pair
     await ping(channel)
@@ -111,6 +115,7 @@ async def test_answered_before_and_silent_now(pair: tuple[AgentChannel, FakeAgen
         await ping(channel, BRIEF)
 
 
+@pytest.mark.fault(62, 63)
 async def test_a_late_answer_is_not_taken_for_the_next(
     pair: tuple[AgentChannel, FakeAgent],
 ) -> None:
@@ -181,6 +186,7 @@ async def test_an_error_without_an_id_is_the_answer_to_a_line_it_could_not_read(
         await channel.exchange("guest-x", None, Deadline(PATIENT))
 
 
+@pytest.mark.fault(64)
 @pytest.mark.parametrize(
     "noise",
     [
@@ -207,6 +213,7 @@ async def test_what_is_no_answer_is_an_error_and_the_next_command_works(
     assert await ping(channel) == {}
 
 
+@pytest.mark.fault(64)
 async def test_a_line_of_100_mb_is_refused(pair: tuple[AgentChannel, FakeAgent]) -> None:
     channel, fake = pair
     await ping(channel)
@@ -228,6 +235,7 @@ async def test_hanging_up_fails_the_command(pair: tuple[AgentChannel, FakeAgent]
         await ping(channel)
 
 
+@pytest.mark.fault(58)
 async def test_a_reset_fails_the_command_and_says_so(
     pair: tuple[AgentChannel, FakeAgent],
 ) -> None:

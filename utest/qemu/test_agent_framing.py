@@ -83,6 +83,7 @@ def test_an_overlong_line_is_not_kept_in_memory() -> None:
     assert len(framer._line) <= LIMIT
 
 
+@pytest.mark.fault(64)
 @pytest.mark.parametrize(
     ("line", "problem"),
     [
@@ -110,12 +111,14 @@ def test_what_is_no_reply_says_why(line: bytes, problem: str) -> None:
     assert len(reply.problem) < 500
 
 
+@pytest.mark.fault(64)
 def test_a_problem_is_printable() -> None:
     problem = only(b"\x1b[31m\x00 \xed\xa0\x80 noise\n").problem
     assert problem is not None
     assert problem.endswith(" \ufffd\ufffd\ufffd noise")
 
 
+@pytest.mark.fault(64)
 def test_lone_surrogates_are_replaced_in_values_and_names() -> None:
     reply = only(b'{"return": {"n\\ud800": ["\\udfff", 1]}}\n')
     assert reply.value == {"n\ufffd": ["\ufffd", 1]}
@@ -151,6 +154,7 @@ def test_a_value_comes_through(value: Any) -> None:
     assert reply.value == value
 
 
+@pytest.mark.fault(63)
 @given(st.binary(max_size=500))
 def test_noise_before_the_delimiter_never_hides_the_answer(noise: bytes) -> None:
     assert replies(noise + b"\xff" + GOOD)[-1] == AgentReply(delimited=True, value=7, id="a")

@@ -113,6 +113,7 @@ class TestRealQemu:
             await monitor.human(line)
         assert await monitor.human("info version")
 
+    @pytest.mark.fault(49)
     async def test_refuses_a_command_line_after_the_greeting(
         self, monitor: Monitor, start_qemu: StartQemu
     ) -> None:
@@ -127,6 +128,7 @@ class TestRealQemu:
         with pytest.raises(MonitorClosed, match="query-status was not sent"):
             await monitor.execute("query-status")
 
+    @pytest.mark.fault(54)
     async def test_refuses_a_command(self, monitor: Monitor, start_qemu: StartQemu) -> None:
         await monitor.connect(start_qemu("-S", "-M", "q35").monitor, Deadline(PATIENT))
         arguments = {"driver": "e1000e", "bus": "pcie.0", "id": "n0"}
@@ -166,6 +168,7 @@ class TestRealQemu:
         await asyncio.wait_for(monitor.wait_closed(), PATIENT)
         assert qemu.process.wait() == 0
 
+    @pytest.mark.fault(51)
     async def test_killed_in_a_command(self, monitor: Monitor, start_qemu: StartQemu) -> None:
         qemu = start_qemu("-S")
         await monitor.connect(qemu.monitor, Deadline(PATIENT))
@@ -182,6 +185,7 @@ class TestRealQemu:
             await waiting
         assert monitor.closed
 
+    @pytest.mark.fault(50)
     async def test_hangs_and_comes_back(self, monitor: Monitor, start_qemu: StartQemu) -> None:
         qemu = start_qemu("-S")
         await monitor.connect(qemu.monitor, Deadline(PATIENT))
@@ -205,12 +209,14 @@ class TestRealQemu:
         await asyncio.wait_for(monitor.close(), PATIENT)
         assert monitor.closed
 
+    @pytest.mark.fault(50)
     async def test_hangs_before_it_greets(self, monitor: Monitor, start_qemu: StartQemu) -> None:
         qemu = start_qemu("-S")
         qemu.process.send_signal(signal.SIGSTOP)
         with pytest.raises(MonitorTimeout, match=r"did not send its (greeting|answer)"):
             await monitor.connect(qemu.monitor, Deadline(BRIEF))
 
+    @pytest.mark.fault(53)
     async def test_a_second_client_is_told_so(
         self, monitor: Monitor, start_qemu: StartQemu, tmp_path: Path
     ) -> None:

@@ -37,6 +37,7 @@ async def forever() -> None:
     await asyncio.Event().wait()
 
 
+@pytest.mark.fault(58, 59)
 @pytest.mark.parametrize(
     ("kind", "error", "words"),
     [
@@ -77,6 +78,7 @@ async def test_what_needs_no_guest_goes_on(machine: Machine, instance: FakeInsta
     assert await machine.use("Get VM Status", lambda item: item.status()) == "running"
 
 
+@pytest.mark.fault(58)
 async def test_a_channel_that_closes_is_told_as_the_reset_behind_it(
     machine: Machine, instance: FakeInstance
 ) -> None:

@@ -101,6 +101,7 @@ async def greet(server: socket.socket) -> None:
         connection.sendall(b"SSH-2.0-test\r\n")
 
 
+@pytest.mark.fault(66)
 async def test_a_server_that_stays_silent() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         instance = FakeInstance(SPEC)

@@ -29,6 +29,7 @@ async def running(machine: Machine, hypervisor: FakeHypervisor) -> FakeInstance:
     return instance
 
 
+@pytest.mark.fault(55)
 @pytest.mark.parametrize(
     ("ends_by", "stage", "calls"),
     [
@@ -55,6 +56,7 @@ async def test_each_rung(
     assert instance.released == 1
 
 
+@pytest.mark.fault(55)
 async def test_each_rung_that_failed_is_noted(machine: Machine, hypervisor: FakeHypervisor) -> None:
     hypervisor.ends_by = {"SIGKILL"}
     await running(machine, hypervisor)
@@ -67,13 +69,16 @@ async def test_each_rung_that_failed_is_noted(machine: Machine, hypervisor: Fake
     ]
 
 
+@pytest.mark.fault(57)
 async def test_a_process_that_survives_everything(
     machine: Machine, hypervisor: FakeHypervisor
 ) -> None:
     hypervisor.ends_by = ()
     instance = await running(machine, hypervisor)
-    with pytest.raises(CleanupError, match="process 4711 did not end, not even by SIGKILL"):
+    with pytest.raises(CleanupError, match="process 4711 did not end, not even by SIGKILL") as it:
         await machine.stop(0.01)
+    assert "Its process is in state T (stopped)." in str(it.value)
+    assert "Left: that process with its memory, its private directory" in str(it.value)
     assert machine.started
     instance.end(-9)
     assert await machine.stop(0.01) is StopStage.ALREADY
@@ -121,6 +126,7 @@ async def test_a_deaf_monitor_is_not_asked_twice(
     assert instance.calls == ["status", "SIGTERM"]
 
 
+@pytest.mark.fault(56)
 async def test_stopping_twice_is_quiet(machine: Machine, hypervisor: FakeHypervisor) -> None:
     instance = await running(machine, hypervisor)
     await machine.stop(60)
@@ -128,6 +134,7 @@ async def test_stopping_twice_is_quiet(machine: Machine, hypervisor: FakeHypervi
     assert instance.released == 1
 
 
+@pytest.mark.fault(56)
 async def test_stopping_what_never_started_is_quiet(machine: Machine) -> None:
     assert await machine.stop(60) is StopStage.ALREADY
 
@@ -138,6 +145,7 @@ async def test_a_vm_that_never_started_can_still_be_started_after_a_stop(machine
     assert machine.status is VmStatus.RUNNING
 
 
+@pytest.mark.fault(56)
 async def test_stopping_a_crashed_vm_is_quiet(machine: Machine, hypervisor: FakeHypervisor) -> None:
     instance = await running(machine, hypervisor)
     instance.end(-11)
@@ -146,6 +154,7 @@ async def test_stopping_a_crashed_vm_is_quiet(machine: Machine, hypervisor: Fake
     assert instance.released == 1
 
 
+@pytest.mark.fault(51)
 async def test_a_death_within_the_stop_counts_as_its_success(
     machine: Machine, hypervisor: FakeHypervisor
 ) -> None:
@@ -207,6 +216,7 @@ async def test_after_a_crash_each_keyword_tells_of_it(
         assert "signal SIGSEGV (11)" in str(caught.value)
 
 
+@pytest.mark.fault(60)
 async def test_a_guest_that_powers_off_is_stopped_and_not_crashed(
     machine: Machine, hypervisor: FakeHypervisor
 ) -> None:

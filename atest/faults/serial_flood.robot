@@ -1,0 +1,51 @@
+*** Settings ***
+Documentation       A guest that never stops writing to its serial console: the log of it is cut, and
+...                 the guest is not held up.
+
+Resource            ../resources/common.resource
+
+Suite Teardown      Stop All VMs    timeout=0 s
+
+Test Timeout        5 min
+
+Test Tags           faults
+
+
+*** Test Cases ***
+The Log Of A Flood Loses Its Middle
+    [Documentation]    Its first megabyte stays, and what comes now.
+    [Tags]    fault-76
+    ${log} =    Start A Flood    vm0
+    Wait Until Keyword Succeeds    4 min    0.2 s    Log Should Have Lost Its Middle    ${log}
+    VM Should Be Running    vm0
+    ${size} =    Get File Size    ${log}
+    Should Be True    ${size} < 9 * 2 ** 20
+    Wait Until Keyword Succeeds    1 min    0.1 s    Log Should Differ From    ${log}    ${size}
+    ${stage} =    Stop VM    vm0    timeout=0
+    Should Be Equal    ${stage.value}    QMP quit
+
+
+*** Keywords ***
+Start A Flood
+    [Documentation]    Returns the file that QEMU writes it to.
+    [Arguments]    ${vm}
+    ${image} =    Make Flooding Image    ${OUTPUT_DIR}/flood.raw
+    Create VM    ${vm}    disk=${{ {'file': $image, 'format': 'raw'} }}    mem=size=64
+    Start VM    ${vm}    wait_for=process    warm=False
+    ${found} =    Get VM    ${vm}
+    ${path} =    Evaluate
+    ...    re.search(r'path=([^,]*serial.log)', pathlib.Path('/proc/${found.pid}/cmdline').read_text())[1]
+    ...    modules=pathlib, re
+    RETURN    ${path}
+
+Log Should Have Lost Its Middle
+    [Documentation]    Which it says behind its first megabyte.
+    [Arguments]    ${log}
+    ${words} =    Evaluate    os.pread((f := open($log, 'rb')).fileno(), 100, 2 ** 20)    modules=os
+    Should Contain    ${words}    bytes were dropped here
+
+Log Should Differ From
+    [Documentation]    The guest writes on.
+    [Arguments]    ${log}    ${size}
+    ${now} =    Get File Size    ${log}
+    Should Not Be Equal    ${now}    ${size}
