@@ -44,8 +44,23 @@ A VM For Which There Are Too Few Is Not Started
     ${vm} =    Get VM    vm2
     Should Be Equal    ${vm.artifacts}    ${None}
 
+A Clone Has Its Memory In Hugepages Too
+    [Documentation]    All of it; its template holds none.
+    Stop VM    vm0
+    ${session} =    Start VM    vm0    wait_for=agent    warm=True
+    Should Be Equal    ${session.stages[2].name}    state restored
+    ${kibibytes} =    Get Hugetlb Of VM    vm0
+    Should Be Equal As Integers    ${kibibytes}    ${MEBIBYTES * 1024}
+    ${pool} =    Get Default Pool
+    Stop VM    vm0
+    ${after} =    Get Default Pool
+    Should Be Equal As Integers
+    ...    ${after.available - ${pool.available}}
+    ...    ${{ $MEBIBYTES * 1024 // $pool.page_size_kib }}
+
 Pages Come Back When A VM Stops
     [Documentation]    By whatever way.
+    Start VM    vm0    wait_for=process
     ${before} =    Get Default Pool
     Stop VM    vm0
     ${between} =    Get Default Pool

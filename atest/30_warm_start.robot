@@ -132,6 +132,35 @@ A Template Is Made Ahead And Removed
     Should Be True    ${first} and not ${second}
     Guest Should Answer    vm0
 
+A Running VM Becomes The Template
+    [Documentation]    As it is now, with what it has in memory and on its disk; it runs on, and the
+    ...    image stays as it is. The chain of overlays does not grow: the former template may go.
+    ${image} =    Make Empty Image    ${OUTPUT_DIR}/running.img
+    Create VM    vm1    disk=file=${image}    guest=default
+    Start VM    vm1    warm=True
+    Execute In Guest    vm1    echo memory >/run/mark; echo disk >/dev/vda; sync    expected_rc=${0}
+    Save VM Template    vm1
+    Name Of Guest Should Be    vm1
+    Execute In Guest    vm1    rm /run/mark; echo later >/dev/vda; sync    expected_rc=${0}
+    Create VM    vm2    disk=file=${image}    guest=default
+    Clone Should Have The Marks    vm2
+    Image Should Be Empty    ${image}
+
+A VM That Was Started Cold Becomes No Template While It Runs
+    [Documentation]    And one with other devices neither; both run on.
+    Create VM    vm0
+    Start VM    vm0    warm=False    wait_for=process
+    Run Keyword And Expect Error
+    ...    VM 'vm0' was started cold*Start it with warm=True*
+    ...    Save VM Template    vm0
+    Create VM    vm1
+    Start VM    vm1    warm=True    wait_for=agent
+    ${id} =    Add VM Device    vm1    driver=virtio-balloon-pci
+    Run Keyword And Expect Error
+    ...    VM 'vm1' has other devices than its template: ${id} came or went.*
+    ...    Save VM Template    vm1
+    VM Should Be Running    vm1
+
 A Broken Template Is Discarded
     [Documentation]    And made anew, so that the VM starts all the same.
     Create VM    vm0    mem=size=320
@@ -229,6 +258,27 @@ Stages Should Be Those Of A Clone
     ${names} =    Evaluate    [stage.name for stage in $session.stages]
     Should Be Equal    ${names}[:4]
     ...    ${{ ['process started', 'QMP answered', 'state restored', 'CPUs started'] }}
+
+Make Empty Image
+    [Documentation]    Of 8 MiB of zeroes; returns its path.
+    [Arguments]    ${path}
+    Create Binary File    ${path}    ${{ bytes(8 * 2**20) }}
+    RETURN    ${path}
+
+Image Should Be Empty
+    [Documentation]    Nothing but zeroes still.
+    [Arguments]    ${path}
+    ${bytes} =    Get Binary File    ${path}
+    Should Be True    not any($bytes)
+
+Clone Should Have The Marks
+    [Documentation]    Those that a running VM had when it became the template.
+    [Arguments]    ${name}
+    ${session} =    Start VM    ${name}    warm=True
+    Stages Should Be Those Of A Clone    ${session}
+    Name Of Guest Should Be    ${name}
+    ${result} =    Execute In Guest    ${name}    cat /run/mark; head -c 4 /dev/vda
+    Should Be Equal    ${result.stdout}    memory\ndisk
 
 Clock Of Guest Should Be Right
     [Documentation]    Within a few seconds of the host's.

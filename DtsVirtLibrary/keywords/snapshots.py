@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from DtsVirtLibrary.keywords.context import LibraryContext
 
 
+# To save a running VM; what takes long is to copy its disks.
+SAVE_SECONDS = 300.0
+
+
 class SnapshotKeywords:
     """Saving states of VMs and going back to them."""
 
@@ -61,21 +65,32 @@ class SnapshotKeywords:
 
     @keyword(name="Save VM Template", tags=("VM", "Template"))
     def save_vm_template(self, vm: str, *, timeout: timedelta | None = None) -> None:
-        """Makes the template of a VM ahead, so that its first warm start is fast too.
+        """Makes the template of a VM ahead, or of what a running VM is now.
 
-        The VM must not run. It is booted, saved when it is ready, and ended. If there is a
-        template of it already, nothing happens. A VM of which none can be made fails, and
-        the message says why.
+        A VM that does not run is booted, saved when it is ready, and ended, so that its first
+        warm start is fast too. If there is a template of it already, nothing happens.
+
+        A VM that runs must have been started warm. It stands still for some seconds and runs
+        on; its memory, its devices and its disks as they are become its template, in the
+        place of the former one: every later warm start of such a VM, in other suites too,
+        begins there. `Remove VM Template` ends that.
+
+        A VM of which none can be made fails, and the message says why.
 
         | `Create VM` | vm0 |
-        | `Save VM Template` | vm0 |
         | `Start VM` | vm0 | warm=True |
+        | Execute Command | prepare-the-guest |
+        | `Save VM Template` | vm0 |
         """
-        from DtsVirtLibrary.vm.templates import make_template
+        from DtsVirtLibrary.vm.templates import make_template, save_running
 
         context = self._context
         machine = context.machine(vm)
         seconds = None if timeout is None else timeout.total_seconds()
+        if machine.started:
+            hypervisor = context.parts.hypervisor
+            context.run(save_running(machine, hypervisor, seconds or SAVE_SECONDS))
+            return
         context.run(make_template(machine, seconds))
         for note in machine.notes:
             logger.info(note)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from DtsVirtLibrary.cache import cache_directory
@@ -23,6 +23,7 @@ from DtsVirtLibrary.qemu.launch import AGENT_DESCRIPTOR, MONITOR_DESCRIPTOR, Kee
 from DtsVirtLibrary.qemu.placement import Descriptor, Placement, SocketPath
 from DtsVirtLibrary.qemu.prepared import PreparedStart
 from DtsVirtLibrary.qemu.resources import StartResources, tap_names
+from DtsVirtLibrary.qemu.running_template import save_running
 from DtsVirtLibrary.qemu.template import TemplateStore
 from DtsVirtLibrary.qemu.template_key import anonymous, anonymous_placement, describe, key_of, split
 from DtsVirtLibrary.qemu.warm import (
@@ -151,15 +152,58 @@ class QemuHypervisor:
 
         :raises TemplateError: no template can be made; the text says why.
         """
-        parts = split(identified(spec))
-        key, version = await self._key(parts.core)
+        core = split(identified(spec)).core
         resources = StartResources(self._host)
+        draft = await self._draft(core, resources, deadline, missing_only=True)
+        if draft is None:
+            return None
+
+        async def placed(placement: Placement) -> Placement:
+            return for_source(placement, draft.directory, core)
+
+        instance = await self._start(core, deadline, timeline, keep, resources, placed)
+        instance.draft = draft
+        return instance
+
+    async def save_running(self, spec: VmSpec, instance: QemuInstance, deadline: Deadline) -> None:
+        """Save a running VM, as it is now, as its template; see :func:`.save_running`."""
+        core = split(identified(spec)).core
+        resources = StartResources(self._host)
+        draft = await self._draft(core, resources, deadline, missing_only=False)
+        assert draft is not None
+
+        async def placed(placement: Placement) -> Placement:
+            return for_source(placement, draft.directory, core)
+
+        async def nowhere(files: Mapping[str, bytes]) -> None:
+            """Keep no files of a QEMU that is no VM of the tester's."""
+
+        async def launch_other(
+            other: VmSpec, receive: Callable[[QemuInstance], Awaitable[None]]
+        ) -> QemuInstance:
+            own = StartResources(self._host)
+            return await self._start(other, deadline, Timeline(), nowhere, own, placed, receive)
+
+        try:
+            await save_running(instance, core, draft, launch_other)
+        finally:
+            await resources.give_back()
+
+    async def _draft(
+        self, core: VmSpec, resources: StartResources, deadline: Deadline, *, missing_only: bool
+    ) -> TemplateDraft | None:
+        """Begin a template while nobody else can, till the resources are given back.
+
+        :param missing_only: return None if there is one, made by somebody else meanwhile.
+        :raises TemplateError: none can be made; the text says why.
+        """
+        key, version = await self._key(core)
         try:
             await lock(self._host, self._templates, key, resources, deadline)
-            if await self._templates.exists(key):
+            if missing_only and await self._templates.exists(key):
                 await resources.give_back()
                 return None
-            directory = await self._templates.draft(spec.memory.size_mib)
+            directory = await self._templates.draft(core.memory.size_mib)
             resources.remove_later(directory)
         except HostError as error:
             await resources.give_back()
@@ -167,15 +211,7 @@ class QemuHypervisor:
         except BaseException:
             await resources.give_back()
             raise
-
-        async def placed(placement: Placement) -> Placement:
-            return for_source(placement, directory, parts.core)
-
-        instance = await self._start(parts.core, deadline, timeline, keep, resources, placed)
-        instance.draft = TemplateDraft(
-            self._host, self._templates, directory, key, version, describe(parts.core)
-        )
-        return instance
+        return TemplateDraft(self._host, self._templates, directory, key, version, describe(core))
 
     async def templates(self) -> tuple[TemplateInfo, ...]:
         """Return the templates that are stored, the one used last first."""

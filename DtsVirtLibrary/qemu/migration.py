@@ -108,6 +108,28 @@ async def load_all(monitor: Monitor, host: Host, path: str) -> None:
         await reader.wait()
 
 
+async def hand_over(source: Monitor, target: Monitor) -> None:
+    """Bring the state of the devices and the memory of a VM into another QEMU.
+
+    The source's CPUs must be stopped; its disks are flushed and let go. The target was
+    started with ``-incoming defer``.
+
+    :raises MonitorError: the one cannot save it, or it does not fit the other.
+    """
+    for monitor in (source, target):
+        await _set_capabilities(monitor, ignore_shared=False)
+    await source.execute("migrate-set-parameters", {"max-bandwidth": BANDWIDTH})
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        await source.pass_socket(SOCKET_NAME, ours)
+        await target.pass_socket(SOCKET_NAME, theirs)
+    mark, since = target.mark(), source.mark()
+    await _start(target, "migrate-incoming")
+    await _start(source, "migrate")
+    await _completed(source, since)
+    await _completed(target, mark)
+
+
 async def _connected(monitor: Monitor, host: Host, script: str, path: str) -> HostProcess:
     """Start a process between a file of the host and the socket that QEMU is handed."""
     ours, theirs = socket.socketpair()

@@ -33,6 +33,20 @@ def overlay_command(program: str, disk: Disk, base: str, overlay: str) -> tuple[
     )
 
 
+def flatten_command(
+    program: str, disk: Disk, base: str, overlay: str, target: str
+) -> tuple[str, ...]:
+    """Return the command that makes one overlay of a chain of them.
+
+    :param base: absolute path of the image below them all.
+    :param overlay: the uppermost one, which nobody writes to now.
+    """
+    return (
+        *(program, "convert", "-q", "-f", "qcow2", "-O", "qcow2"),
+        *("-B", base, "-F", disk.format, overlay, target),
+    )
+
+
 def disk_claims(spec: VmSpec) -> list[Claim]:
     """Return the PCI devices of the disks; IDE and SCSI ones sit behind a controller."""
     return [

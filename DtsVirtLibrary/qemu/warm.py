@@ -55,24 +55,35 @@ class TemplateDraft:
         """
         await instance.pause()
         try:
-            path = f"{self.directory}/{STATE}"
-            if instance.placement.memory is None:
-                await save_all(instance.monitor, self.host, path)
-            else:
-                await self.host.write_bytes(path, await save_state(instance.monitor))
-            manifest = await manifest_of(
-                self.host,
-                self.directory,
-                self.key,
-                instance.spec.name,
-                self.version,
-                instance.spec.memory.size_mib,
-                self.description,
-            )
-            await self.store.publish(self.directory, manifest)
+            await self.write_state(instance)
+            await self.publish(instance.spec)
         except DtsVirtError as error:
             await instance.resume()
             raise TemplateError(f"no template was saved: {error.summary}") from error
+
+    async def write_state(self, instance: QemuInstance) -> None:
+        """Write the state of a VM whose CPUs stand, with its memory where that is in no file.
+
+        :raises MonitorError: QEMU cannot save it; the text says which device prevents it.
+        """
+        path = f"{self.directory}/{STATE}"
+        if instance.placement.memory is None:
+            await save_all(instance.monitor, self.host, path)
+        else:
+            await self.host.write_bytes(path, await save_state(instance.monitor))
+
+    async def publish(self, spec: VmSpec) -> None:
+        """Make what was written the template of its key."""
+        manifest = await manifest_of(
+            self.host,
+            self.directory,
+            self.key,
+            spec.name,
+            self.version,
+            spec.memory.size_mib,
+            self.description,
+        )
+        await self.store.publish(self.directory, manifest)
 
 
 def for_source(placement: Placement, draft: str, spec: VmSpec) -> Placement:

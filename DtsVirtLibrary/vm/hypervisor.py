@@ -276,6 +276,14 @@ class Hypervisor(Protocol):
         :raises TemplateError: no template can be made; the text says why.
         """
 
+    async def save_running(self, spec: VmSpec, instance: Any, deadline: Deadline) -> None:
+        """Save a running VM, as it is now, as the specification's template; it runs on.
+
+        :param instance: one of this hypervisor's.
+        :raises TemplateError: no template can be made; the text says why.
+        :raises VmStateError: it was started cold, or has other devices now.
+        """
+
     async def templates(self) -> tuple[TemplateInfo, ...]:
         """Return the templates that are stored, the one used last first."""
 

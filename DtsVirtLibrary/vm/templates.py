@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from DtsVirtLibrary.config import build_spec
 from DtsVirtLibrary.errors import TemplateError
+from DtsVirtLibrary.loop import Deadline
 from DtsVirtLibrary.results import Readiness
 from DtsVirtLibrary.vm.addresses import with_mac_addresses
 from DtsVirtLibrary.vm.hypervisor import Hypervisor
@@ -23,6 +24,20 @@ async def make_template(machine: Machine, seconds: float | None) -> None:
     if not any(stage.name == RESTORED for stage in session.stages):
         why = " ".join(machine.notes)
         raise TemplateError(f"There is no template of VM '{machine.name}': {why}")
+
+
+async def save_running(machine: Machine, hypervisor: Hypervisor, seconds: float) -> None:
+    """Save a running VM, as it is now, as its template; it runs on.
+
+    :raises TemplateError: no template can be made of it.
+    :raises VmStateError: it does not run, was started cold, or has other devices now.
+    """
+    spec = machine.specification()
+    deadline = Deadline(seconds)
+    await machine.use(
+        "Save VM Template",
+        lambda instance: hypervisor.save_running(spec, instance, deadline),
+    )
 
 
 async def remove_template(machine: Machine, hypervisor: Hypervisor) -> bool:

@@ -366,6 +366,10 @@ class FakeHypervisor:
         instance.hypervisor = self
         return instance
 
+    async def save_running(self, spec: VmSpec, instance: FakeInstance, deadline: Deadline) -> None:
+        instance.calls.append(f"save_running {spec.nics[0].mac}")
+        self.has_template = True
+
     async def templates(self) -> tuple[TemplateInfo, ...]:
         return ()
 

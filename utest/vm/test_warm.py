@@ -9,7 +9,7 @@ from DtsVirtLibrary.results import Readiness, VmStatus
 from DtsVirtLibrary.vm.context import MachineContext
 from DtsVirtLibrary.vm.machine import Machine
 from DtsVirtLibrary.vm.registry import Registry
-from DtsVirtLibrary.vm.templates import make_template, remove_template
+from DtsVirtLibrary.vm.templates import make_template, remove_template, save_running
 from utest.fakes.hypervisor import FakeHypervisor
 from utest.vm.conftest import parameters
 
@@ -145,7 +145,23 @@ async def test_a_template_that_cannot_be_made_ahead_fails(
     assert machine.status is VmStatus.STOPPED
 
 
-async def test_a_running_vm_makes_none(machine: Machine) -> None:
+async def test_a_running_vm_is_saved_as_it_is(machine: Machine, hypervisor: FakeHypervisor) -> None:
+    hypervisor.has_template = True
+    await machine.start(Readiness.AGENT, 60, warm=True)
+    await save_running(machine, hypervisor, 60)
+    (clone,) = hypervisor.launched
+    assert clone.calls[-1] == f"save_running {clone.spec.nics[0].mac}"
+    assert machine.status is VmStatus.RUNNING
+
+
+async def test_only_a_running_vm_is_saved_as_it_is(
+    machine: Machine, hypervisor: FakeHypervisor
+) -> None:
+    with pytest.raises(VmStateError, match="'Save VM Template' needs it running"):
+        await save_running(machine, hypervisor, 60)
+
+
+async def test_a_running_vm_is_not_booted_for_a_template(machine: Machine) -> None:
     await machine.start(Readiness.AGENT, 60)
     with pytest.raises(VmStateError, match="is already running"):
         await make_template(machine, 60)
