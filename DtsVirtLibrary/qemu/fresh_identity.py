@@ -11,14 +11,16 @@ from DtsVirtLibrary.qemu.agent import Agent
 SEED_BYTES = 64
 # A guest under emulation may need a minute for an RSA key.
 RENEW_SECONDS = 120.0
-# The seed comes first, as the keys are made of it. The keys are made beside the old ones and
+# The seed comes first, as the keys are made of it. systemd mounts a machine id of its own over
+# the file where an image came without one. The keys are made beside the old ones and
 # moved, so that a server that is asked meanwhile has either. A server with connections from
 # before it was saved would wait for their ends before it reads its keys: so they are ended.
 RENEW = """set -e
 cat >/dev/urandom
 tr -d - </proc/sys/kernel/random/uuid >/etc/machine-id.new
 chmod 0444 /etc/machine-id.new
-mv /etc/machine-id.new /etc/machine-id
+id=/etc/machine-id
+mv $id.new $id 2>/dev/null || { umount $id && mv $id.new $id; }
 if [ -f /var/lib/dbus/machine-id ] && [ ! -L /var/lib/dbus/machine-id ]; then
     cat /etc/machine-id >/var/lib/dbus/machine-id
 fi
