@@ -132,6 +132,19 @@ A Template Is Made Ahead And Removed
     Should Be True    ${first} and not ${second}
     Guest Should Answer    vm0
 
+A Template Can Lie On Disk
+    [Documentation]    Where the tester wants it, or where memory has no room; clones map it there.
+    [Setup]    Set Environment Variable    DTSVIRT_TEMPLATES    ${OUTPUT_DIR}/templates
+    Create VM    vm0    mem=size=320
+    FOR    ${_}    IN RANGE    2
+        ${session} =    Start VM    vm0    warm=True    wait_for=agent
+        Stages Should Be Those Of A Clone    ${session}
+        Stop VM    vm0    timeout=0 s
+    END
+    ${templates} =    List VM Templates
+    Should Start With    ${templates[0].directory}    ${OUTPUT_DIR}/templates/
+    [Teardown]    Use Templates In Memory Again
+
 A Running VM Becomes The Template
     [Documentation]    As it is now, with what it has in memory and on its disk; it runs on, and the
     ...    image stays as it is. The chain of overlays does not grow: the former template may go.
@@ -245,6 +258,13 @@ Use Templates Of Our Own
     [Documentation]    So that the suite makes its own, and removes none of the tester's.
     ${directory} =    Evaluate    tempfile.mkdtemp(prefix='dtsvirt-templates-', dir='/dev/shm')
     Set Environment Variable    DTSVIRT_TEMPLATES    ${directory}
+    VAR    ${PLACE}    ${directory}    scope=SUITE
+
+Use Templates In Memory Again
+    [Documentation]    After a test that had them on disk.
+    Stop All VMs    timeout=0 s
+    OperatingSystem.Remove Directory    ${OUTPUT_DIR}/templates    recursive=True
+    Set Environment Variable    DTSVIRT_TEMPLATES    ${PLACE}
 
 Leave No Templates
     [Documentation]    They would keep memory from others.
