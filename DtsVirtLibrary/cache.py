@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
-from DtsVirtLibrary.errors import HostError
+from pathlib import PurePosixPath
+
+from DtsVirtLibrary.errors import HostError, SecurityError
 from DtsVirtLibrary.host.protocol import Host
+
+ROOT = 0
+WRITABLE = 0o002
+STICKY = 0o1000
 
 
 async def cache_directory(host: Host) -> str:
@@ -13,7 +19,14 @@ async def cache_directory(host: Host) -> str:
     Relative values of XDG_CACHE_HOME are ignored, as its specification wants it.
 
     :raises HostError: the variable is relative, or the user has no home directory.
+    :raises SecurityError: others could put kernels and keys of theirs there.
     """
+    path = await _chosen(host)
+    await _require_ours(host, path)
+    return path
+
+
+async def _chosen(host: Host) -> str:
     if chosen := await host.environment("DTSVIRT_CACHE"):
         if not chosen.startswith("/"):
             raise HostError(
@@ -25,6 +38,26 @@ async def cache_directory(host: Host) -> str:
     if caches and caches.startswith("/"):
         return f"{caches}/dtsvirt"
     return f"{await _home(host)}/.cache/dtsvirt"
+
+
+async def _require_ours(host: Host, path: str) -> None:
+    """Refuse a directory that others can write to or replace, as far as it exists."""
+    user = await host.user_id()
+    for place in (PurePosixPath(path), *PurePosixPath(path).parents):
+        found = await host.status(place)
+        if found is None:
+            continue
+        in_it = str(place) == path
+        if found.uid not in (ROOT, user):
+            problem = f"'{place}' belongs to user {found.uid}"
+        elif found.mode & WRITABLE and (in_it or not found.mode & STICKY):
+            problem = f"everybody may write to '{place}' (mode {found.mode:04o})"
+        else:
+            continue
+        raise SecurityError(
+            f"The cache '{path}' on {host.name} is not safe: {problem}, and kernels, keys and "
+            "templates are taken from it. Set DTSVIRT_CACHE to a directory of yours."
+        )
 
 
 async def _home(host: Host) -> str:

@@ -64,7 +64,7 @@ The Tester's Own Connection Stays
     ${vm} =    Get VM    vm0
     Close All Connections
     Open Connection    127.0.0.1    alias=mine    port=${vm.session.port}    prompt=REGEXP:#
-    SSHLibrary.Login    root    tester
+    Login With Public Key    root    ${vm.session.key}
     Stop VM    vm0    timeout=0
     ${mine} =    Get Connection
     Should Be Equal    ${mine.alias}    mine

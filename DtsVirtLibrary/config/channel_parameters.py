@@ -171,7 +171,7 @@ LOGIN = Parameter(
         Option(
             "password",
             TEXT,
-            "password, never shown",
+            "password, never shown; `env:NAME` and `file:PATH` say where it is",
             qemu="none",
             secret=True,
             empty="",
@@ -200,7 +200,7 @@ VNC = Parameter(
         Option(
             "password",
             VNC_PASSWORD,
-            "password of the display, never shown",
+            "password of the display, never shown; `env:NAME` and `file:PATH` say where it is",
             NEW,
             empty="",
             secret=True,

@@ -31,6 +31,7 @@ PROPERTY = re.compile(r"[A-Za-z_][A-Za-z0-9_.:\[\]-]*")
 VM_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 
 VNC_PASSWORD_LENGTH = 8
+PASSWORD_ELSEWHERE = ("env:", "file:")
 
 
 def parse_text(text: str) -> str:
@@ -41,7 +42,12 @@ def parse_text(text: str) -> str:
 
 
 def parse_vnc_password(text: str) -> str:
-    """Return a password that VNC can ask for: of a longer one it would take the beginning."""
+    """Return a password that VNC can ask for: of a longer one it would take the beginning.
+
+    The name of a variable or file that holds one (``env:NAME``, ``file:PATH``) may be longer.
+    """
+    if text.startswith(PASSWORD_ELSEWHERE):
+        return parse_text(text)
     if len(text.encode()) > VNC_PASSWORD_LENGTH or not text.isascii() or not text.isprintable():
         raise refusal(text, f"at most {VNC_PASSWORD_LENGTH} ASCII characters")
     return text

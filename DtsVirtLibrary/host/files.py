@@ -84,14 +84,16 @@ def read_bytes(path: HostPath, offset: int, limit: int | None) -> bytes:
 
 
 def write_bytes(path: HostPath, data: bytes, mode: int) -> None:
-    """Write a file beside its place and put it there in one step."""
+    """Write a file beside its place and put it there in one step.
+
+    :param mode: rights of its owner and, as far as the umask lets them, of others.
+    """
     directory = os.path.dirname(os.path.abspath(path))
     temporary = os.path.join(directory, f".{secrets.token_hex(8)}.part")
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
     with explained("write", path):
         try:
-            with open(temporary, "wb", opener=lambda name, _: os.open(name, flags, 0o600)) as file:
-                os.fchmod(file.fileno(), mode)
+            with open(temporary, "wb", opener=lambda name, _: os.open(name, flags, mode)) as file:
                 file.write(data)
             os.replace(temporary, path)
         except OSError:

@@ -221,6 +221,7 @@ class Host(Protocol):
     async def write_bytes(self, path: HostPath, data: bytes, *, mode: int = 0o600) -> None:
         """Write a file so that it appears whole or not at all.
 
+        :param mode: its rights, less those that the umask takes.
         :raises HostError: it cannot be written (with the free space where that is why).
         """
 

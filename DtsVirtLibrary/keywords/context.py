@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Coroutine
-from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -143,22 +142,17 @@ class LibraryContext:
         from DtsVirtLibrary.vm.operations import prepare_login
 
         assert machine.session is not None
-        specification = machine.specification()
-        access = self.run(prepare_login(machine))
-        login = specification.login
-        if access.key is not None:
-            login = replace(login, key=access.key)
+        login, access = self.run(prepare_login(self.parts.host, machine))
+        seconds = machine.specification().timeouts.login
         try:
-            host_key = self.sessions.login(
-                machine.session, login, access.host_keys, specification.timeouts.login
-            )
+            host_key = self.sessions.login(machine.session, login, access.host_keys, seconds)
         except SshError:
             # A guest that is gone is the better explanation.
             self.use(machine.name, "SSH login", lambda instance: instance.status())
             raise
         if machine.host_keys.take(host_key):
             logger.info(f"VM '{machine.name}': {TRUSTED_AT_FIRST_SIGHT}")
-        machine.logged_in(login.user, access.key)
+        machine.logged_in(login.user, login.key)
         return machine.session
 
     def keep(self, machine: Machine) -> None:

@@ -30,6 +30,7 @@ from DtsVirtLibrary.vm.draft import draft
 from DtsVirtLibrary.vm.ending import Ending, describe_ending
 from DtsVirtLibrary.vm.guarded import Ended, guarded
 from DtsVirtLibrary.vm.hypervisor import Instance
+from DtsVirtLibrary.vm.passwords import with_passwords
 from DtsVirtLibrary.vm.pins import HostKeyPins
 from DtsVirtLibrary.vm.readiness import require_channel, wait_until_ready
 from DtsVirtLibrary.vm.warm import Owner, WarmStart
@@ -152,7 +153,7 @@ class Machine:
                 "Stop it before starting it again."
             )
         self._warm = self.specification().warm if warm is None else warm
-        spec = self.specification()
+        spec = await with_passwords(self._context.host, self.specification())
         if fresh_identity is not None:
             spec = replace(spec, fresh_identity=fresh_identity)
         require_channel(spec, readiness)

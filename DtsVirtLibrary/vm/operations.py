@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from DtsVirtLibrary.errors import AgentError, ConfigError, nearest
 from DtsVirtLibrary.host.protocol import Host
 from DtsVirtLibrary.loop import Deadline
 from DtsVirtLibrary.results import GuestAccess, GuestInterface, Readiness, VmStatus
+from DtsVirtLibrary.spec import Login
 from DtsVirtLibrary.timeline import Timeline
 from DtsVirtLibrary.vm.hypervisor import Instance
 from DtsVirtLibrary.vm.machine import Machine
+from DtsVirtLibrary.vm.passwords import with_passwords
 from DtsVirtLibrary.vm.readiness import wait_until_ready
 
 AGENT_SECONDS = 10.0
@@ -173,18 +176,18 @@ async def wait_for_login(machine: Machine) -> None:
     )
 
 
-async def prepare_login(machine: Machine) -> GuestAccess:
-    """Make the guest let the configured login in, and return what it takes.
+async def prepare_login(host: Host, machine: Machine) -> tuple[Login, GuestAccess]:
+    """Make the guest let the configured login in; return that, and what it takes to get in.
 
     The host keys are those of the first login since the guest booted.
 
     :raises AgentCommandError: the guest refused the configured password.
     """
-    login = machine.specification().login
+    login = (await with_passwords(host, machine.specification())).login
     found = await machine.use(
         "SSH login", lambda instance: instance.prepare_login(login), needs_guest=True
     )
-    return machine.host_keys.hold(found)
+    return replace(login, key=found.key), machine.host_keys.hold(found)
 
 
 async def _ready_again(machine: Machine, instance: Instance, deadline: Deadline) -> None:

@@ -40,7 +40,7 @@ Files Go By SFTP
 A Connection Of The Tester Outlives The Stop Of Another VM
     [Documentation]    It stays the current one; only the VM's own connection is closed.
     Open Connection    ${SESSIONS['vm0'].host}    alias=mine    port=${SESSIONS['vm0'].port}
-    Login    root    tester
+    Login With Public Key    root    ${SESSIONS['vm0'].key}
     Stop VM    vm1
     ${connection} =    Get Connection    alias=yes
     Should Be Equal    ${connection}    mine

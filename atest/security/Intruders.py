@@ -5,15 +5,21 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import socket
 import stat
 import subprocess
+import sys
+import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
 import paramiko  # type: ignore[import-untyped]
 from robot.api import logger
 from robot.api.deco import keyword, library
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "resources"))
+from InnerRuns import DATA, ROOT, InnerRun
 
 SCRIPT = Path(__file__).with_name("intruder.py")
 # Of the system, so that every user may run it.
@@ -23,9 +29,29 @@ SECONDS = 60
 GUESSES = ("", "root", "tester", "password", "toor", "vm0", "dtsvirt", "guest", "debian", "admin")
 
 
-@library(scope="SUITE", auto_keywords=False)
+@library(scope="SUITE", auto_keywords=False, listener="SELF")
 class Intruders:
-    """The attempts of :mod:`intruder`, as another user; guesses at ports."""
+    """The attempts of :mod:`intruder`, as another user; guesses at ports; runs of other users."""
+
+    ROBOT_LISTENER_API_VERSION = 3
+
+    def __init__(self) -> None:
+        self._homes: list[Path] = []
+        self._runs: list[InnerRun] = []
+
+    def end_suite(self, data: object, result: object) -> None:
+        """End the runs of other users that a failed test left, and remove their homes."""
+        for run in self._runs:
+            run._process.kill()
+            run._process.wait()
+            run.runtime.rmdir()
+        self._runs.clear()
+        for home in self._homes:
+            if home.is_symlink():
+                home.unlink()
+            else:
+                shutil.rmtree(home, ignore_errors=True)
+        self._homes.clear()
 
     @keyword
     def files_of_vm(self, pid: int, *directories: str) -> dict[str, list[str]]:
@@ -65,6 +91,52 @@ class Intruders:
         if len(told["tried"]) < 50:
             raise AssertionError(f"Only these were tried: {told['tried']}")
         return dict(told["worked"])
+
+    @keyword
+    def start_run_as_user(
+        self, user: int, kernel: str, variable: str, *suites: str
+    ) -> tuple[InnerRun, Path]:
+        """Starts suites of ``_data`` in a run of an ordinary user; returns it and its home.
+
+        The embedded guest, which is found by its ``kernel``, is in the home already.
+        """
+        home = Path(tempfile.mkdtemp(prefix="home", dir="/tmp"))
+        self._homes.append(home)
+        recipe = Path(kernel).parent.parent
+        shutil.copytree(recipe, home / ".cache/dtsvirt/guest" / recipe.parent.name / recipe.name)
+        (home / "runtime").mkdir(mode=0o700)
+        (home / "out").mkdir()
+        for path in [home, *home.rglob("*")]:
+            os.chown(path, int(user), int(user))
+        needed = [sys.prefix, sys.base_prefix, str(ROOT), *os.environ.get("PYTHONPATH", "").split()]
+        opened = ["unshare", "--mount", sys.executable, str(SCRIPT.with_name("as_user.py"))]
+        robot = [sys.executable, "-m", "robot", "--loglevel", "DEBUG", "--variable", variable]
+        robot += ["--outputdir", str(home / "out"), *(str(DATA / suite) for suite in suites)]
+        environment = {
+            "HOME": str(home),
+            "XDG_RUNTIME_DIR": str(home / "runtime"),
+            "DTSVIRT_CACHE": "",
+            "PYTHONPATH": str(ROOT),
+            "PYTHONDONTWRITEBYTECODE": "yes",
+        }
+        argv = [*opened, str(user), *needed, "--", *robot]
+        self._runs.append(InnerRun(argv, home / "out", environment))
+        return self._runs[-1], home
+
+    @keyword
+    def plant_traps(self, user: int, owner: int) -> str:
+        """Puts a link of another user where templates of ``owner`` can be expected.
+
+        Returns the directory that it leads to, in which everybody may write.
+        """
+        link = Path(f"/dev/shm/dtsvirt-{owner}")
+        victim = Path(tempfile.mkdtemp(prefix="victim", dir="/tmp"))
+        (victim / "precious").write_text("precious")
+        victim.chmod(0o777)
+        link.symlink_to(victim)
+        os.lchown(link, int(user), int(user))
+        self._homes += [link, victim]
+        return str(victim)
 
     @keyword
     def guess_passwords(self, host: str, port: int, *more: str) -> list[str]:

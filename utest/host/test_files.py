@@ -113,8 +113,8 @@ async def test_reading_what_is_not_there(tmp_path: Path) -> None:
 async def test_file_is_written_with_its_mode_and_nothing_beside_it(tmp_path: Path) -> None:
     await HOST.write_bytes(tmp_path / "file", b"1")
     assert (tmp_path / "file").stat().st_mode & 0o777 == 0o600
-    await HOST.write_bytes(tmp_path / "file", b"2", mode=0o666)
-    assert (tmp_path / "file").stat().st_mode & 0o777 == 0o666
+    await HOST.write_bytes(tmp_path / "file", b"2", mode=0o644)
+    assert (tmp_path / "file").stat().st_mode & 0o777 == 0o644
     assert (tmp_path / "file").read_bytes() == b"2"
     assert os.listdir(tmp_path) == ["file"]
 
@@ -241,3 +241,14 @@ async def test_file_system_of_this_machine() -> None:
     assert await HOST.file_system("/sys/kernel") == "sysfs"
     with pytest.raises(HostError, match="there is no such path"):
         await HOST.file_system("/no/such/path")
+
+
+def test_others_get_no_more_than_the_umask_gives(tmp_path: Path) -> None:
+    before = os.umask(0o027)
+    try:
+        files.write_bytes(tmp_path / "file", b"text", 0o644)
+        files.write_bytes(tmp_path / "secret", b"text", 0o600)
+    finally:
+        os.umask(before)
+    assert (tmp_path / "file").stat().st_mode & 0o777 == 0o640
+    assert (tmp_path / "secret").stat().st_mode & 0o777 == 0o600
