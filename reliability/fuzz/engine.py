@@ -61,12 +61,15 @@ def run(campaign: Campaign) -> int:
 
 def _fuzz(atheris: ModuleType, current: _Run) -> None:
     directory = current.campaign.directory
+    # An input's CPU time is limited by `attempt`. libFuzzer counts time on the wall, which runs
+    # on where others have the processors.
     options = [
         f"-seed={current.campaign.seed}",
         f"-max_len={LONGEST}",
         f"-rss_limit_mb={MEMORY_MIB}",
         f"-artifact_prefix={directory}/findings/",
-        "-timeout=60",
+        "-timeout=1200",
+        "-report_slow_units=1200",
         "-handle_term=0",
         "-handle_int=0",
         "-print_final_stats=1",

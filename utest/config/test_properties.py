@@ -19,9 +19,9 @@ from DtsVirtLibrary.config import (
     parse_mac,
     parse_size,
 )
-from DtsVirtLibrary.config.addresses import parse_forwards, parse_slot
+from DtsVirtLibrary.config.addresses import parse_forwards, parse_port, parse_slot
 from DtsVirtLibrary.config.grammar import quote
-from DtsVirtLibrary.config.values import parse_pins, parse_settings
+from DtsVirtLibrary.config.values import parse_pins, parse_settings, parse_words
 from DtsVirtLibrary.errors import ConfigError
 from DtsVirtLibrary.spec import HostForward
 from utest.config.making import HERE, cfg
@@ -151,7 +151,9 @@ ADDRESSES = st.ip_addresses(v=4).map(str)
 @given(st.sampled_from(["tcp", "udp"]), ADDRESSES, PORTS, st.one_of(st.just(""), ADDRESSES), PORTS)
 def test_forwards_round_trip(protocol: str, host: str, port: int, guest: str, to: int) -> None:
     text = f"{protocol}:{host}:{port}-{guest}:{to}"
-    assert parse_forwards(text) == (HostForward(protocol, host, port, guest, to),)
+    forward = HostForward(protocol, host, port, guest, to)
+    assert parse_forwards(text) == (forward,)
+    assert parse_forwards(f" {text}  {text}") == (forward, forward)
 
 
 @PATIENT
@@ -160,6 +162,55 @@ def test_host_addresses_round_trip(domain: int, bus: int, slot: int, function: i
     address = f"{domain:04x}:{bus:02x}:{slot:02x}.{function}"
     assert parse_bdf(address) == parse_bdf(address.upper()) == address
     assert parse_slot(f"{slot:02x}.{function}") == f"{slot:x}.{function}"
+
+
+@PATIENT
+@given(st.integers(16, 16 * 1024 * 1024))
+def test_sizes_round_trip(mebibytes: int) -> None:
+    written = [str(mebibytes), f"{mebibytes}M", f"{mebibytes} MiB", f"{mebibytes}mb"]
+    if mebibytes * 1024 < 10**12:
+        written.append(f"{mebibytes * 1024}K")
+    if mebibytes % 1024 == 0:
+        written.append(f"{mebibytes // 1024}G")
+    assert {parse_size(text) for text in written} == {mebibytes}
+
+
+@PATIENT
+@given(st.integers(-(10**20), 10**20), st.sampled_from(["", "K", "M", "G", "T"]))
+def test_sizes_beyond_the_limits_are_refused(number: int, unit: str) -> None:
+    kibibytes = number * {"": 1024, "K": 1, "M": 1024, "G": 1024**2, "T": 1024**3}[unit]
+    fits = kibibytes % 1024 == 0 and 16 <= kibibytes // 1024 <= 16 * 1024 * 1024
+    with contextlib.nullcontext() if fits else pytest.raises(ConfigError):
+        assert parse_size(f"{number}{unit}") == kibibytes // 1024
+
+
+@PATIENT
+@given(st.lists(st.tuples(st.integers(0, 200), st.integers(0, 5)), min_size=1, max_size=8))
+def test_cpu_lists_round_trip(ranges: list[tuple[int, int]]) -> None:
+    cpus = [cpu for first, more in ranges for cpu in range(first, first + more + 1)]
+    written = " ".join(f"{first}-{first + more}" if more else str(first) for first, more in ranges)
+    if len(set(cpus)) < len(cpus):
+        with pytest.raises(ConfigError):
+            parse_pins(written)
+    else:
+        singly = ",".join(map(str, cpus))
+        assert parse_pins(written) == parse_pins(singly) == tuple(cpus)
+
+
+@PATIENT
+@given(st.lists(ONE_LINE, min_size=1, max_size=5))
+def test_words_round_trip(words: list[str]) -> None:
+    (entry,) = entries_from_value("usercmd", {"cmd": words}, HERE)
+    text = entry.options["cmd"]
+    assert isinstance(text, str)
+    assert parse_words(text) == tuple(words)
+
+
+@PATIENT
+@given(st.integers(-(10**20), 10**20))
+def test_ports_and_numbers_are_refused_outside_of_their_limits(number: int) -> None:
+    with contextlib.nullcontext() if 0 <= number <= 65535 else pytest.raises(ConfigError):
+        assert parse_port(str(number)) == number
 
 
 @PATIENT
