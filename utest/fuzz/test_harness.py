@@ -132,17 +132,25 @@ def test_a_figure_takes_the_place_of_the_last_one(tmp_path: Path) -> None:
     }
 
 
-def test_without_atheris_it_says_what_to_install(tmp_path: Path) -> None:
-    (tmp_path / "atheris.py").write_text("raise ImportError('not here')\n")
-    environment = {**os.environ, "PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}"}
-    done = subprocess.run(
-        [sys.executable, "-m", "reliability.fuzz", "yaml", "--work", tmp_path / "work"],
-        cwd=ROOT,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
+def fuzz(directory: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run the command where atheris cannot be imported."""
+    (directory / "atheris.py").write_text("raise ImportError('not here')\n")
+    environment = {**os.environ, "PYTHONPATH": f"{directory}{os.pathsep}{ROOT}"}
+    argv = [sys.executable, "-m", "reliability.fuzz", *arguments, f"--work={directory / 'work'}"]
+    return subprocess.run(
+        argv, cwd=ROOT, env=environment, capture_output=True, text=True, check=False
     )
+
+
+@pytest.mark.parametrize("targets", [["yaml"], ["yaml", "cfg"]])
+def test_without_atheris_it_says_what_to_install(tmp_path: Path, targets: list[str]) -> None:
+    done = fuzz(tmp_path, *targets)
     assert done.returncode == 2
-    assert "pip install -e '.[fuzz]'" in done.stderr
+    assert done.stderr.count("pip install -e '.[fuzz]'") == len(targets)
     assert not (tmp_path / "work").exists()
+
+
+def test_an_unknown_target_is_refused_with_the_known(tmp_path: Path) -> None:
+    done = fuzz(tmp_path, "yaml", "ymal")
+    assert done.returncode == 2
+    assert "unknown: ymal. Known: cfg, yaml, agent-framing" in done.stderr
