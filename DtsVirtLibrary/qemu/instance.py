@@ -31,10 +31,12 @@ from DtsVirtLibrary.qemu.remains import collect, disk_room, read_tails
 from DtsVirtLibrary.qemu.replies import PCI_BUSES, STATUS, ask
 from DtsVirtLibrary.qemu.resources import StartResources
 from DtsVirtLibrary.qemu.snapshots import Snapshots
+from DtsVirtLibrary.qemu.template import GuestAsSaved
 from DtsVirtLibrary.qemu.usernet import ssh_forward
 from DtsVirtLibrary.qemu.warm import TemplateDraft, freshen
 from DtsVirtLibrary.results import (
     GuestAccess,
+    GuestInterface,
     GuestLoss,
     LossKind,
     MonitorEvent,
@@ -68,6 +70,8 @@ class QemuInstance:
         self.plugged: dict[str, StartResources] = {}
         self._snapshots = Snapshots(self)
         self.draft: TemplateDraft | None = None
+        self.saved = GuestAsSaved()
+        self._known_interfaces: tuple[GuestInterface, ...] = ()
         self._agent = agent
         self._readiness = AgentReadiness(start.spec.name, monitor, agent) if agent else None
         self._state = GuestState(monitor)
@@ -196,14 +200,35 @@ class QemuInstance:
         assert self._readiness is not None
         return self._readiness
 
-    async def save_template(self) -> None:
+    @property
+    def serves_ssh(self) -> bool:
+        """Whether the guest's SSH server is known to answer."""
+        return self.saved.serves_ssh
+
+    async def interfaces(self) -> tuple[GuestInterface, ...]:
+        """Return the guest's network interfaces.
+
+        Those of a clone to which nothing was added are known once without asking.
+        """
+        known, self._known_interfaces = self._known_interfaces, ()
+        return known or await self.agent.interfaces()
+
+    def came_from(self, saved: GuestAsSaved, *, with_others: bool) -> None:
+        """Take what is known of the guest's template.
+
+        :param with_others: the clone gets cards that the template has not.
+        """
+        self.saved = saved
+        self._known_interfaces = () if with_others else saved.interfaces
+
+    async def save_template(self, *, serves_ssh: bool) -> None:
         """Save the VM as the template that it was started for, and leave it stopped.
 
         :raises TemplateError: it cannot be saved, and runs on.
         """
         if self.draft is None:
             raise TemplateError(f"VM '{self.spec.name}' was not started to become a template.")
-        await self.draft.save(self)
+        await self.draft.save(self, serves_ssh=serves_ssh)
 
     async def save_snapshot(self, name: str, deadline: Deadline) -> None:
         """Save the VM's present state under a name; see :class:`.snapshots.Snapshots`."""
@@ -218,7 +243,7 @@ class QemuInstance:
         if not self.placement.restored:
             return
         try:
-            await freshen(self.agent, self.spec)
+            await freshen(self.agent, self.spec, self.saved.receiver)
         except AgentCommandError as error:
             self.notes.append(f"VM '{self.spec.name}': its clock was not set: {error.summary}")
         if self.spec.fresh_identity:

@@ -19,8 +19,9 @@ from DtsVirtLibrary.cache import cache_directory
 from DtsVirtLibrary.errors import HostError, TemplateError, TemplateMissing
 from DtsVirtLibrary.host.admission import available_mib
 from DtsVirtLibrary.host.protocol import FileKind, Host
+from DtsVirtLibrary.qemu.name_receiver import NameReceiver
 from DtsVirtLibrary.qemu.template_key import FORMAT
-from DtsVirtLibrary.results import TemplateInfo
+from DtsVirtLibrary.results import GuestAddress, GuestInterface, TemplateInfo
 
 MANIFEST = "manifest.json"
 MEMORY = "memory"
@@ -37,6 +38,34 @@ COMMAND_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
+class GuestAsSaved:
+    """What is known of the guest in a template, so that its clones need not be asked.
+
+    :ivar interfaces: its network interfaces.
+    :ivar receiver: the program that waits for a clone's name and time; None for none.
+    :ivar serves_ssh: its SSH server had answered.
+    """
+
+    interfaces: tuple[GuestInterface, ...] = ()
+    receiver: NameReceiver | None = None
+    serves_ssh: bool = False
+
+    @classmethod
+    def from_values(cls, values: Any) -> GuestAsSaved:
+        """Return it from what JSON holds of it."""
+        interfaces = tuple(
+            GuestInterface(
+                item["name"],
+                item["mac"],
+                tuple(GuestAddress(**address) for address in item["addresses"]),
+            )
+            for item in values["interfaces"]
+        )
+        receiver = NameReceiver(**values["receiver"]) if values["receiver"] else None
+        return cls(interfaces, receiver, values["serves_ssh"])
+
+
+@dataclass(frozen=True)
 class Manifest:
     """What a template holds.
 
@@ -46,6 +75,7 @@ class Manifest:
     :ivar files: size in bytes and time of the last change in ns of every file, by name.
     :ivar state_digest: SHA256 of the devices' state; None where the memory is in it too, which
         would take longer to read than to load.
+    :ivar guest: what is known of the guest.
     """
 
     key: str
@@ -56,6 +86,7 @@ class Manifest:
     files: dict[str, tuple[int, int]]
     state_digest: str | None
     description: str = ""
+    guest: GuestAsSaved = field(default_factory=lambda: GuestAsSaved())
     format: int = FORMAT
 
     def to_json(self) -> bytes:
@@ -68,7 +99,8 @@ class Manifest:
         try:
             values: Any = json.loads(text)
             files = {name: (size, at) for name, (size, at) in values.pop("files").items()}
-            return cls(files=files, **values)
+            guest = GuestAsSaved.from_values(values.pop("guest"))
+            return cls(files=files, guest=guest, **values)
         except (ValueError, TypeError, KeyError, AttributeError):
             return None
 
@@ -310,7 +342,14 @@ class TemplateStore:
 
 
 async def manifest_of(
-    host: Host, draft: str, key: str, vm: str, version: str, memory_mib: int, description: str
+    host: Host,
+    draft: str,
+    key: str,
+    vm: str,
+    version: str,
+    memory_mib: int,
+    description: str,
+    guest: GuestAsSaved,
 ) -> Manifest:
     """Return the manifest of a draft whose files are all written."""
     files = {}
@@ -321,4 +360,5 @@ async def manifest_of(
     digest = None
     if MEMORY in files:
         digest = hashlib.sha256(await host.read_bytes(f"{draft}/{STATE}")).hexdigest()
-    return Manifest(key, vm, version, memory_mib, time.time(), files, digest, description)
+    at = time.time()
+    return Manifest(key, vm, version, memory_mib, at, files, digest, description, guest)

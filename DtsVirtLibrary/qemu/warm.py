@@ -11,19 +11,39 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from DtsVirtLibrary.errors import DtsVirtError, HostError, TemplateError
+from DtsVirtLibrary.errors import (
+    AgentCommandError,
+    AgentError,
+    DtsVirtError,
+    HostError,
+    TemplateError,
+)
 from DtsVirtLibrary.host.lock import host_lock
 from DtsVirtLibrary.host.protocol import Host
 from DtsVirtLibrary.loop import Deadline
 from DtsVirtLibrary.qemu.agent import Agent
 from DtsVirtLibrary.qemu.migration import load_all, load_state, save_all, save_state
+from DtsVirtLibrary.qemu.name_receiver import (
+    NameReceiver,
+    dismiss_receiver,
+    start_receiver,
+    tell_receiver,
+)
 from DtsVirtLibrary.qemu.placement import MemoryFile, Placement
+from DtsVirtLibrary.qemu.quiet import wait_until_quiet
 from DtsVirtLibrary.qemu.resources import StartResources
-from DtsVirtLibrary.qemu.template import MEMORY, STATE, Template, TemplateStore, manifest_of
+from DtsVirtLibrary.qemu.template import (
+    MEMORY,
+    STATE,
+    GuestAsSaved,
+    Template,
+    TemplateStore,
+    manifest_of,
+)
 from DtsVirtLibrary.qemu.template_key import has_memory_file, needs_shared_memory
 from DtsVirtLibrary.spec import Disk, Nic, VmSpec
 
@@ -48,17 +68,25 @@ class TemplateDraft:
     version: str
     description: str
 
-    async def save(self, instance: QemuInstance) -> None:
+    async def save(self, instance: QemuInstance, *, serves_ssh: bool) -> None:
         """Stop the VM and publish its template; one that cannot be saved runs on.
 
+        :param serves_ssh: the guest's SSH server has answered.
         :raises TemplateError: it cannot be saved; the text says why.
         """
+        try:
+            guest = await self._prepare(instance, serves_ssh)
+        except DtsVirtError as error:
+            raise TemplateError(f"no template was saved: {error.summary}") from error
         await instance.pause()
         try:
             await self.write_state(instance)
-            await self.publish(instance.spec)
+            await self.publish(instance.spec, guest)
         except DtsVirtError as error:
             await instance.resume()
+            if guest.receiver is not None:
+                with suppress(AgentError):
+                    await dismiss_receiver(instance.agent, guest.receiver)
             raise TemplateError(f"no template was saved: {error.summary}") from error
 
     async def write_state(self, instance: QemuInstance) -> None:
@@ -72,8 +100,11 @@ class TemplateDraft:
         else:
             await self.host.write_bytes(path, await save_state(instance.monitor))
 
-    async def publish(self, spec: VmSpec) -> None:
-        """Make what was written the template of its key."""
+    async def publish(self, spec: VmSpec, guest: GuestAsSaved | None = None) -> None:
+        """Make what was written the template of its key.
+
+        :param guest: what is known of the guest; None for nothing.
+        """
         manifest = await manifest_of(
             self.host,
             self.directory,
@@ -82,8 +113,17 @@ class TemplateDraft:
             self.version,
             spec.memory.size_mib,
             self.description,
+            guest or GuestAsSaved(),
         )
         await self.store.publish(self.directory, manifest)
+
+    async def _prepare(self, instance: QemuInstance, serves_ssh: bool) -> GuestAsSaved:
+        """Have the guest wait for what its clones will be told, and do nothing else."""
+        interfaces = await instance.agent.interfaces()
+        embedded = instance.spec.boot.guest is not None
+        receiver = await start_receiver(instance.agent) if embedded else None
+        await wait_until_quiet(self.host, instance.monitor, instance.pid)
+        return GuestAsSaved(interfaces, receiver, serves_ssh)
 
 
 def for_source(placement: Placement, draft: str, spec: VmSpec) -> Placement:
@@ -138,6 +178,7 @@ def restoring(
             await load_all(instance.monitor, host, template.state_file)
         else:
             await load_state(instance.monitor, template.state)
+        instance.came_from(template.manifest.guest, with_others=bool(later))
         for nic in later:
             await instance.plug(nic)
 
@@ -162,11 +203,16 @@ async def lock(
     )
 
 
-async def freshen(agent: Agent, spec: VmSpec) -> None:
+async def freshen(agent: Agent, spec: VmSpec, receiver: NameReceiver | None = None) -> None:
     """Give a restored guest its clock and, if it is an embedded one, its own name.
 
+    :param receiver: the program that waits for them in the guest.
     :raises AgentError: the guest refused.
     """
+    if receiver is not None:
+        with suppress(AgentCommandError):
+            await tell_receiver(agent, receiver, spec.name)
+            return
     if spec.boot.guest is None:
         await agent.set_time(time.time_ns(), timeout=FRESHEN_SECONDS)
         return

@@ -149,9 +149,17 @@ class Instance(Protocol):
     async def wait_for_boot(self, old_boot: str, deadline: Deadline) -> None:
         """Return when the agent answers from another boot than `old_boot`."""
 
-    async def save_template(self) -> None:
+    @property
+    def serves_ssh(self) -> bool:
+        """Whether the guest's SSH server is known to answer, as in a clone's template."""
+
+    async def interfaces(self) -> tuple[GuestInterface, ...]:
+        """Return the guest's network interfaces with their addresses."""
+
+    async def save_template(self, *, serves_ssh: bool) -> None:
         """Save a VM that :meth:`Hypervisor.launch_source` started, and leave it stopped.
 
+        :param serves_ssh: its SSH server has answered.
         :raises TemplateError: it cannot be saved, and runs on.
         """
 

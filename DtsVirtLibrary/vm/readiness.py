@@ -15,7 +15,6 @@ from DtsVirtLibrary.vm.hypervisor import Instance
 
 # DHCP in the guest has no event, and the agent answers in milliseconds.
 ADDRESS_POLL = 0.05
-AGENT_TIMEOUT = 10.0
 
 
 def require_channel(spec: VmSpec, readiness: Readiness) -> None:
@@ -39,7 +38,8 @@ async def wait_until_ready(
 ) -> GuestSession:
     """Wait as far as `readiness` says and return what is known of the guest then.
 
-    For SSH the server's banner has been read; logging in is the caller's.
+    For SSH the server's banner has been read, here or before the VM was saved; logging in is
+    the caller's.
 
     :raises AgentTimeout: the guest agent did not answer in time.
     :raises StartTimeout: the control network card got no address in time.
@@ -53,11 +53,11 @@ async def wait_until_ready(
             control, interfaces = await wait_for_address(spec, instance, deadline)
             timeline.reached("address assigned")
         else:
-            interfaces = await instance.agent.interfaces(timeout=AGENT_TIMEOUT)
+            interfaces = await instance.interfaces()
         # Before the SSH server is asked: both would only wait for the same processor.
         await instance.freshen()
     forward = instance.forward
-    if readiness is Readiness.SSH and forward is not None:
+    if readiness is Readiness.SSH and forward is not None and not instance.serves_ssh:
         await wait_for_banner(spec.name, *forward, deadline=deadline)
         timeline.reached("SSH banner read")
     functions = await instance.pci_functions()
@@ -83,7 +83,7 @@ async def wait_for_address(
     mac = spec.control_nic.mac if spec.control_nic else None
     while True:
         # The last question may pass the deadline: its answer tells what is missing.
-        interfaces = await instance.agent.interfaces(timeout=AGENT_TIMEOUT)
+        interfaces = await instance.interfaces()
         control = next((item for item in interfaces if mac and item.mac == mac), None)
         if control is not None and control.ipv4:
             return control, interfaces

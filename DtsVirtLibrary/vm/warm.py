@@ -85,12 +85,12 @@ class WarmStart:
     async def _make(self, source: Instance) -> bool:
         """Let the source become ready, save it and end it; False for one that runs on."""
         self._owner.adopt(source)
-        ready = wait_until_ready(
-            self._spec, source, self._readiness_of_source(), self._deadline, self._timeline
-        )
+        readiness = self._readiness_of_source()
+        ready = wait_until_ready(self._spec, source, readiness, self._deadline, self._timeline)
         await self._owner.guard(ready, True)
+        answered = readiness is Readiness.SSH and source.forward is not None
         try:
-            await self._owner.guard(source.save_template(), False)
+            await self._owner.guard(source.save_template(serves_ssh=answered), False)
         except TemplateError as error:
             self._owner.note(f"stays as it booted: {error.summary}")
             return False

@@ -110,6 +110,7 @@ class FakeInstance:
         self.end_reason: str | None = None
         self.agent = FakeAgent(self)
         self.has_agent = spec.guest_agent
+        self.serves_ssh = False
         self.run_state = "running"
         self.deaf = False
         self.released = 0
@@ -183,8 +184,11 @@ class FakeInstance:
     async def wait_for_boot(self, old_boot: str, deadline: Deadline) -> None:
         self.calls.append(f"wait_for_boot after {old_boot}")
 
-    async def save_template(self) -> None:
-        self.calls.append("save_template")
+    async def interfaces(self) -> tuple[GuestInterface, ...]:
+        return await self.agent.interfaces(timeout=1)
+
+    async def save_template(self, *, serves_ssh: bool) -> None:
+        self.calls.append(f"save_template serves_ssh={serves_ssh}")
         assert self.hypervisor is not None
         if self.hypervisor.save_failure is not None:
             raise self.hypervisor.save_failure

@@ -13,17 +13,23 @@ from DtsVirtLibrary.errors import TemplateError, TemplateMissing
 from DtsVirtLibrary.host.local import LocalHost
 from DtsVirtLibrary.host.protocol import FileStatus, Host, HostPath
 from DtsVirtLibrary.qemu import template as template_module
+from DtsVirtLibrary.qemu.name_receiver import NameReceiver
 from DtsVirtLibrary.qemu.template import (
     LIMIT_VARIABLE,
     MANIFEST,
     PLACE_VARIABLE,
     STATE,
+    GuestAsSaved,
     Manifest,
     TemplateStore,
     manifest_of,
 )
+from DtsVirtLibrary.results import GuestAddress, GuestInterface
 
 KEY = "0123456789abcdef01234567"
+ADDRESS = GuestAddress("10.0.2.15", 24, "ipv4")
+INTERFACES = (GuestInterface("lo", None), GuestInterface("eth0", "52:54:00:00:00:01", (ADDRESS,)))
+GUEST = GuestAsSaved(INTERFACES, NameReceiver(117, 1000), serves_ssh=True)
 
 
 @pytest.fixture
@@ -45,7 +51,7 @@ async def saved(store: TemplateStore, key: str = KEY, size: int = 64 << 10) -> P
     draft = Path(await store.draft(1))
     (draft / "memory").write_bytes(os.urandom(size))
     (draft / STATE).write_bytes(b"the devices' state")
-    manifest = await manifest_of(LocalHost(), str(draft), key, "vm0", "7.2.22", 1, "words")
+    manifest = await manifest_of(LocalHost(), str(draft), key, "vm0", "7.2.22", 1, "words", GUEST)
     await store.publish(str(draft), manifest)
     return draft.parent / key
 
@@ -57,6 +63,7 @@ async def test_a_template_is_found_by_its_key_with_its_state(store: TemplateStor
     assert template.memory == f"{directory}/memory"
     assert template.disk("disk0") == f"{directory}/disk0.qcow2"
     assert template.state == b"the devices' state"
+    assert template.manifest.guest == GUEST
     assert await store.exists(KEY)
 
 

@@ -95,6 +95,15 @@ async def test_ssh_is_ready_when_its_banner_came() -> None:
     assert session.username is None
 
 
+async def test_an_ssh_server_that_is_known_to_answer_is_not_asked() -> None:
+    instance = FakeInstance(SPEC)
+    # Nobody listens there.
+    instance.forward, instance.serves_ssh = ("127.0.0.1", 1), True
+    session = await wait_until_ready(SPEC, instance, Readiness.SSH, Deadline(60), Timeline())
+    assert session.port == 1
+    assert session.stages[-1].name == "address assigned"
+
+
 async def greet(server: socket.socket) -> None:
     connection, _ = await asyncio.get_running_loop().sock_accept(server)
     with connection:
