@@ -56,6 +56,26 @@ class GuestFiles:
 
 
 @dataclass(frozen=True)
+class StartFacts:
+    """What the command lines of one start depend on, besides specification and places.
+
+    :ivar append: words for the kernel command line of the embedded guest.
+    """
+
+    binary: BinaryFacts
+    host: HostFacts
+    append: str = ""
+
+    def line(self, spec: VmSpec, placement: Placement) -> CommandLine:
+        """Return the command line of a VM at a place.
+
+        :raises ConfigError: something cannot be had with this binary or host.
+        """
+        placed = replace(placement, append=self.append)
+        return command_line(spec, self.binary, self.host, placed)
+
+
+@dataclass(frozen=True)
 class QemuSettings:
     """What holds for every VM of a library where the VM says nothing else.
 
@@ -95,7 +115,8 @@ class QemuHypervisor:
 
     async def command_line(self, spec: VmSpec) -> tuple[Sequence[str], str]:
         """Return the command line, and the same as shell text that can be pasted."""
-        line = await self._by_hand(identified(spec))
+        spec = identified(spec)
+        line = _by_hand(spec, await self._facts(spec))
         return list(line.argv), shell_text(line)
 
     async def launch(
@@ -228,10 +249,10 @@ class QemuHypervisor:
     async def _key(self, core: VmSpec) -> tuple[str, str]:
         """Return the key of a specification's template, and QEMU's version."""
         spec = anonymous(core)
-        binary, facts, append = await self._facts(spec)
-        placement = replace(anonymous_placement(spec), append=append)
-        line = command_line(spec, binary, facts, placement)
-        return await key_of(self._host, core, binary, facts, line.argv), binary.version_text
+        facts = await self._facts(spec)
+        line = facts.line(spec, anonymous_placement(spec))
+        key = await key_of(self._host, core, facts.binary, facts.host, line.argv)
+        return key, facts.binary.version_text
 
     async def _start(
         self,
@@ -255,22 +276,21 @@ class QemuHypervisor:
         )
         try:
             # Built once before anything is made, so that bad input leaves no trace.
-            await self._line(spec, placement)
+            facts = await self._facts(spec)
+            facts.line(spec, placement)
             await preflight.check(self._host, spec, self._images)
             if placed is not None:
                 placement = await placed(placement)
             placement = replace(placement, directory=await resources.directory(spec.name))
-            line, accelerator = await self._line(spec, placement)
             await resources.prepare(spec, placement)
-            by_hand = shell_text(await self._by_hand(spec))
             start = PreparedStart(
                 spec,
                 self._host,
                 placement,
-                line,
-                accelerator,
+                facts.line(spec, placement),
+                facts.host.accelerator,
                 resources,
-                by_hand,
+                shell_text(_by_hand(spec, facts)),
                 self._settings.monitor_seconds,
                 lambda: self._login_key(spec),
             )
@@ -279,26 +299,8 @@ class QemuHypervisor:
             await resources.give_back()
             raise
 
-    async def _by_hand(self, spec: VmSpec) -> CommandLine:
-        """Return a command line whose channels are paths; nothing is made there."""
-        directory = f"/tmp/dtsvirt-{spec.name}"
-        placement = Placement(
-            directory,
-            SocketPath(f"{directory}/qmp.sock"),
-            SocketPath(f"{directory}/agent.sock"),
-            taps=tap_names(spec),
-        )
-        line, _ = await self._line(spec, placement)
-        return line
-
-    async def _line(self, spec: VmSpec, placement: Placement) -> tuple[CommandLine, str]:
-        """Return the command line and the accelerator in it."""
-        binary, facts, append = await self._facts(spec)
-        placed = replace(placement, append=append)
-        return command_line(spec, binary, facts, placed), facts.accelerator
-
-    async def _facts(self, spec: VmSpec) -> tuple[BinaryFacts, HostFacts, str]:
-        """Return the facts about binary and host, and words for the embedded guest's kernel."""
+    async def _facts(self, spec: VmSpec) -> StartFacts:
+        """Return the facts that the command line of a start is made from."""
         binary = await self._binary(spec.binary)
         wanted = spec.accelerator
         if wanted is Accelerator.AUTO:
@@ -312,9 +314,10 @@ class QemuHypervisor:
             working_directory=await self._host.real_path("."),
         )
         if spec.boot.guest is None:
-            return binary, facts, ""
+            return StartFacts(binary, facts)
         files = await self._guest_files(spec.boot.guest)
-        return binary, replace(facts, kernel=files.kernel, initrd=files.initrd), files.append
+        facts = replace(facts, kernel=files.kernel, initrd=files.initrd)
+        return StartFacts(binary, facts, files.append)
 
     async def _login_key(self, spec: VmSpec) -> str | None:
         """Return the private key file that opens the embedded guest, None for another guest."""
@@ -333,3 +336,15 @@ class QemuHypervisor:
         if binary not in self._accelerators:
             self._accelerators[binary] = await probe_accelerator(self._host, binary)
         return self._accelerators[binary]
+
+
+def _by_hand(spec: VmSpec, facts: StartFacts) -> CommandLine:
+    """Return a command line whose channels are paths; nothing is made there."""
+    directory = f"/tmp/dtsvirt-{spec.name}"
+    placement = Placement(
+        directory,
+        SocketPath(f"{directory}/qmp.sock"),
+        SocketPath(f"{directory}/agent.sock"),
+        taps=tap_names(spec),
+    )
+    return facts.line(spec, placement)

@@ -203,7 +203,8 @@ class QemuInstance:
     @property
     def serves_ssh(self) -> bool:
         """Whether the guest's SSH server is known to answer."""
-        return self.saved.serves_ssh
+        # One with fresh keys has been told to read them, and may be away for a moment.
+        return self.saved.serves_ssh and not self.spec.fresh_identity
 
     async def interfaces(self) -> tuple[GuestInterface, ...]:
         """Return the guest's network interfaces.

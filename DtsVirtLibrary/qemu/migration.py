@@ -57,8 +57,6 @@ async def load_state(monitor: Monitor, state: bytes) -> None:
     :raises MonitorError: it does not fit this QEMU.
     """
     await _set_capabilities(monitor)
-    # Nobody on the way to it has to learn where it is now, and the guest would be busy with that.
-    await monitor.execute("migrate-set-parameters", {"announce-rounds": 0})
     ours, theirs = socket.socketpair()
     with ours:
         ours.setblocking(False)

@@ -70,7 +70,7 @@ async def test_a_template_is_found_by_its_key_with_its_state(store: TemplateStor
 async def test_one_with_the_memory_in_its_state_leaves_that_unread(store: TemplateStore) -> None:
     draft = Path(await store.draft(1))
     (draft / STATE).write_bytes(b"devices and memory")
-    manifest = await manifest_of(LocalHost(), str(draft), KEY, "vm0", "7.2.22", 1, "words")
+    manifest = await manifest_of(LocalHost(), str(draft), KEY, "vm0", "7.2.22", 1, "words", GUEST)
     await store.publish(str(draft), manifest)
     template = await store.find(KEY)
     assert template.memory is None

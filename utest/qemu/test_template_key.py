@@ -200,3 +200,20 @@ def test_why_none_can_be_made(spec: VmSpec, words: str) -> None:
 
 def test_an_image_in_shared_memory_is_no_block_device() -> None:
     assert split(replace(SPEC, disks=(Disk("/dev/shm/a.img"),))).core.disks[0].overlay
+
+
+def announcements(spec: VmSpec, binary: BinaryFacts, *, of_template: bool) -> list[bool]:
+    """Return for each network card whether its guest keeps from announcing itself."""
+    spec = identified(spec)
+    placement = replace(anonymous_placement(spec), of_template=of_template, taps={"nic0": "tap0"})
+    line = command_line(spec, binary, HostFacts(), placement)
+    return ["guest_announce=off" in word for word in line.argv if word.startswith("virtio-net")]
+
+
+def test_only_where_a_clone_has_no_neighbours_it_does_not_announce_itself(
+    binary: BinaryFacts,
+) -> None:
+    bridged = Nic("virtio-net-pci", BridgeBackend(), mac="52:54:00:00:00:02")
+    spec = replace(SPEC, devices=(CONTROL, bridged))
+    assert announcements(spec, binary, of_template=True) == [True, False]
+    assert announcements(spec, binary, of_template=False) == [False, False]

@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
+from functools import cache
 from importlib import resources
 from types import MappingProxyType
 
@@ -29,7 +30,8 @@ class AddedFile:
     mode: int = 0o644
 
 
-@dataclass(frozen=True)
+# Recipes are few and stay as they are; by their identity they can be keys.
+@dataclass(frozen=True, eq=False)
 class Recipe:
     """What a flavour holds.
 
@@ -161,9 +163,14 @@ def added_bytes(source: str) -> bytes:
 
 def recipe_digest(recipe: Recipe) -> str:
     """Return a short digest of all that the library itself puts into the image."""
+    return short_digest({"builder": BUILDER_VERSION, **_facts(recipe)})
+
+
+@cache
+def _facts(recipe: Recipe) -> dict[str, object]:
+    """Return what tells a recipe from others; to read all its files takes milliseconds."""
     sources = sorted({file.source for file in recipe.files.values()})
-    facts = {
-        "builder": BUILDER_VERSION,
+    return {
         "kernel": recipe.kernel,
         "packages": recipe.packages,
         "programs": dict(recipe.programs),
@@ -171,7 +178,6 @@ def recipe_digest(recipe: Recipe) -> str:
         "files": {path: asdict(file) for path, file in recipe.files.items()},
         "bytes": {source: hashlib.sha256(added_bytes(source)).hexdigest() for source in sources},
     }
-    return short_digest(facts)
 
 
 def short_digest(facts: object) -> str:
