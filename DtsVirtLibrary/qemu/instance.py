@@ -221,6 +221,12 @@ class QemuInstance:
         """
         self.saved = saved
         self._known_interfaces = () if with_others else saved.interfaces
+        self.monitor.on_event(self._forget_after_reset)
+
+    def _forget_after_reset(self, event: MonitorEvent) -> None:
+        """What boots anew is no longer as it was saved."""
+        if event.name == "RESET":
+            self.saved, self._known_interfaces = GuestAsSaved(), ()
 
     async def save_template(self, *, serves_ssh: bool) -> None:
         """Save the VM as the template that it was started for, and leave it stopped.
