@@ -75,7 +75,9 @@ class Session:
         ten = timedelta(seconds=10)
         qemu = self.arguments.qemu
         settings = Settings(Accelerator.TCG, qemu, None, ten, ten, ten, None, ClosingScope.AUTO)
-        self.parts: Parts = assemble(settings, self.directory / "vms", print, "bench")
+        self.parts: Parts = assemble(
+            settings, self.directory / "vms", print, "bench", on_reset=lambda *_: None
+        )
         try:
             version = await self.parts.hypervisor.version(qemu)
             self.vm = self.parts.registry.create("vm0", Parameters())
