@@ -177,10 +177,10 @@ class Machine:
     async def _come_up(
         self, spec: VmSpec, readiness: Readiness, deadline: Deadline, artifacts: StartArtifacts
     ) -> GuestSession:
-        await self.check_conflicts(spec)
         if self._warm:
             instance = await self._warm_start(spec, readiness, deadline, artifacts).launch()
         else:
+            await self._claim(spec)
             instance = await self._context.hypervisor.launch(
                 spec, deadline, self.timeline, artifacts.keep
             )
@@ -218,6 +218,7 @@ class Machine:
             adopt=lambda source: self._adopt(source, artifacts),
             guard=lambda work, needs_guest: self._unless_ended("Start VM", work, needs_guest),
             end=self._end_source,
+            claim=self._claim,
         )
         return WarmStart(owner, spec, readiness, deadline, self.timeline, artifacts.keep)
 
@@ -230,6 +231,11 @@ class Machine:
         self._ending, self._end_expected = None, False
         self.status = VmStatus.STARTING
         await self.claims.take(source.spec)
+
+    async def _claim(self, spec: VmSpec) -> None:
+        """Take what the VM is to be launched with, in the place of what it had."""
+        await self.claims.retain(None)
+        await self.check_conflicts(spec)
 
     async def check_conflicts(self, spec: VmSpec) -> None:
         """Refuse what another VM has, of this run or another one; see :mod:`.conflicts`."""

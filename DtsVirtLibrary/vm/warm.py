@@ -6,7 +6,7 @@ Whatever prevents that, the VM boots cold, and one line says why.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from DtsVirtLibrary.errors import TemplateError, TemplateMissing
@@ -26,6 +26,7 @@ class Owner:
     :ivar adopt: makes a process the machine's, so that its end is seen.
     :ivar guard: awaits something that fails if that process ends, or (True) its guest panics.
     :ivar end: ends that process.
+    :ivar claim: takes what a VM names of the host, or refuses that.
     """
 
     hypervisor: Hypervisor
@@ -33,6 +34,12 @@ class Owner:
     adopt: Callable[[Instance], None]
     guard: Callable[[Coroutine[Any, Any, Any], bool], Awaitable[Any]]
     end: Callable[[Instance], Awaitable[None]]
+    claim: Callable[[VmSpec], Awaitable[None]]
+
+
+def with_overlays(spec: VmSpec) -> VmSpec:
+    """Return a VM as it is when it is started warm: it writes to none of its images."""
+    return replace(spec, disks=tuple(replace(disk, overlay=True) for disk in spec.disks))
 
 
 class WarmStart:
@@ -60,6 +67,7 @@ class WarmStart:
 
         A source that could not be saved is the VM, and its owner has adopted it already.
         """
+        await self._owner.claim(with_overlays(self._spec))
         try:
             return await self._clone()
         except TemplateMissing:
@@ -75,6 +83,7 @@ class WarmStart:
             return await self._clone()
         except TemplateError as error:
             self._owner.note(f"boots cold: {error.summary}")
+        await self._owner.claim(self._spec)
         return await self._hypervisor.launch(self._spec, self._deadline, self._timeline, self._keep)
 
     async def _clone(self) -> Instance:

@@ -29,6 +29,7 @@ from DtsVirtLibrary.results import (
 )
 from DtsVirtLibrary.spec import Device, Disk, Login, VmSpec
 from DtsVirtLibrary.timeline import Timeline
+from DtsVirtLibrary.vm.warm import with_overlays
 
 # What can end a process, in the order in which a stop tries it.
 AGENT = "guest-shutdown by the agent"
@@ -355,7 +356,7 @@ class FakeHypervisor:
         if not self.has_template:
             raise TemplateMissing("There is no template yet.")
         timeline.reached("state restored")
-        return await self.launch(spec, deadline, timeline, keep)
+        return await self.launch(with_overlays(spec), deadline, timeline, keep)
 
     async def launch_source(
         self,
@@ -366,7 +367,7 @@ class FakeHypervisor:
     ) -> FakeInstance | None:
         if self.source_failure is not None:
             raise self.source_failure
-        instance = await self.launch(spec, deadline, timeline, keep)
+        instance = await self.launch(with_overlays(spec), deadline, timeline, keep)
         instance.hypervisor = self
         return instance
 

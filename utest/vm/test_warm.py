@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from DtsVirtLibrary.errors import TemplateError, VmStateError
+from DtsVirtLibrary.errors import ImageInUse, TemplateError, VmStateError
 from DtsVirtLibrary.results import Readiness, VmStatus
 from DtsVirtLibrary.vm.context import MachineContext
 from DtsVirtLibrary.vm.machine import Machine
@@ -63,6 +65,30 @@ async def test_a_template_that_cannot_serve_leads_to_a_new_one(
     stages = await warm(machine)
     assert stages[0] == "process started"
     assert machine.notes[:2] == ["VM 'vm0': it was broken", "VM 'vm0': boots cold: no room"]
+
+
+async def test_clones_read_one_image_and_a_cold_vm_has_it_alone(
+    registry: Registry, hypervisor: FakeHypervisor, tmp_path: Path
+) -> None:
+    hypervisor.has_template = True
+    image = tmp_path / "disk.img"
+    image.write_bytes(bytes(512))
+    values = parameters(disk=f"file={image}", guest="default")
+    clones = [registry.create(name, values) for name in ("vm0", "vm1")]
+    for clone in clones:
+        await clone.start(Readiness.AGENT, 60, warm=True)
+    cold = registry.create("vm2", values)
+    with pytest.raises(ImageInUse, match=f"disk image '{image}' is in use"):
+        await cold.start(Readiness.AGENT, 60)
+    hypervisor.template_failure = hypervisor.source_failure = TemplateError("no room")
+    with pytest.raises(ImageInUse, match=f"disk image '{image}' is in use"):
+        await cold.start(Readiness.AGENT, 60, warm=True)
+    for clone in clones:
+        await clone.kill()
+    await cold.start(Readiness.AGENT, 60, warm=True)
+    other = registry.create("vm3", values)
+    with pytest.raises(ImageInUse, match=f"disk image '{image}' is in use"):
+        await other.start(Readiness.AGENT, 60, warm=True)
 
 
 async def test_cold_is_the_default(machine: Machine, hypervisor: FakeHypervisor) -> None:
