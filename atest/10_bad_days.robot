@@ -81,6 +81,7 @@ Pabot Can Cut A Run Short
 
 KVM That Cannot Be Used Is Passed Over And Told
     [Documentation]    The device file alone is no proof; a trial decides.
+    [Tags]    fault-29
     ${qemu} =    Make A QEMU Without KVM
     ${run} =    Run Inner Suite    accelerator.robot    --variable    QEMU:${qemu}
     Inner Test Should Have Passed    ${run}
@@ -90,6 +91,7 @@ KVM That Cannot Be Used Is Passed Over And Told
 
 KVM That Is Demanded And Cannot Be Used Is A Failure
     [Documentation]    With the reason and what to do.
+    [Tags]    fault-29
     ${qemu} =    Make A QEMU Without KVM
     ${run} =    Run Inner Suite
     ...    accelerator.robot

@@ -2,6 +2,7 @@
 Documentation       Guest memory in hugepages of the host. Needs root.
 
 Resource            resources/guest.resource
+Library             Process
 
 Suite Setup         Start Two VMs On Reserved Pages
 Suite Teardown      Stop VMs And Release Pages
@@ -32,6 +33,7 @@ The Pages Are Taken From The Node That Was Asked For
 
 A VM For Which There Are Too Few Is Not Started
     [Documentation]    The message has the numbers and the remedy, and nothing was launched.
+    [Tags]    fault-33
     ${pool} =    Get Default Pool
     ${needed} =    Evaluate    $pool.available + -(-(64 * 1024) // $pool.page_size_kib)
     VAR    ${mebibytes_needed}    ${{ $needed * $pool.page_size_kib // 1024 }}
@@ -69,6 +71,20 @@ Pages Come Back When A VM Stops
     VAR    ${pages}    ${{ $MEBIBYTES * 1024 // $before.page_size_kib }}
     Should Be Equal As Integers    ${between.available - ${before.available}}    ${pages}
     Should Be Equal As Integers    ${after.available - ${between.available}}    ${pages}
+
+A Killed VM Leaves No File Of Its Memory
+    [Documentation]    In a hugetlbfs that is mounted for this run alone.
+    [Tags]    fault-35
+    VAR    ${mount}    ${OUTPUT_DIR}/hugetlbfs
+    Create Directory    ${mount}
+    ${run} =    Run Process    unshare    -m    sh    -c
+    ...    mount -t hugetlbfs none ${mount} && exec "$@"    sh
+    ...    python    -m    robot    --outputdir    ${OUTPUT_DIR}/hugepages-in-use
+    ...    --variable    MOUNT:${mount}    ${CURDIR}/_data/hugepages_in_use.robot
+    ...    stdout=${OUTPUT_DIR}/hugepages-in-use.txt    stderr=STDOUT    timeout=2 min
+    Log    ${run.stdout}
+    Should Contain    ${run.stdout}    1 test, 1 passed, 0 failed
+    Should Be Equal As Integers    ${run.rc}    0
 
 More Than The Host Has Is Not Reserved
     [Documentation]    What the kernel could give is given back.

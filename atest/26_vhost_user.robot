@@ -19,6 +19,7 @@ ${SOCKET}       /tmp/no-vhost-user-${{ os.getpid() }}
 Memory Is Shared Without Being Asked For
     [Documentation]    By memfd, which needs neither a mount nor hugepages; a VM without such a
     ...    card has none of it.
+    [Tags]    fault-36
     Create VM    vm0    mem=size=256
     ${plain} =    Get VM Command Line    vm0    format=shell
     Should Not Contain    ${plain}    memory-backend
@@ -30,6 +31,7 @@ Memory Is Shared Without Being Asked For
 
 A Missing Socket Is Told
     [Documentation]    With its path and what to do.
+    [Tags]    fault-37
     Create VM    vm0
     Add VM Device    vm0    driver=vhost-user    opt_path=${SOCKET}
     Run Keyword And Expect Error
@@ -59,6 +61,7 @@ A vhost-user Card Has No Other Model
 
 A Running VM Without Shared Memory Takes No Such Card
     [Documentation]    It would have a dead card; the message says how to start it.
+    [Tags]    fault-36
     Create VM    vm0
     Start VM    vm0    wait_for=process
     Run Keyword And Expect Error

@@ -57,22 +57,27 @@ A Port Of The Host
     ...    net    type=nic;type=user,opt_hostfwd=tcp::${PORT}-:22
 
 An Image That A Foreign QEMU Has
-    [Documentation]    Its lock is seen, by a disk and by an overlay; the image is named.
+    [Documentation]    Its lock is seen, by a disk and by an overlay; both are named, and the
+    ...    foreign one is left alone.
+    [Tags]    fault-15    fault-16
     VAR    ${image}    ${IMAGES}/foreign.qcow2
     Lock Image In A Foreign QEMU    ${image}
+    ${pid} =    Get Process Id    foreign
     FOR    ${overlay}    IN    no    yes
         Second VM Should Be Refused
-        ...    VM 'second': image '${image}' is in use: a process that is none of this run's VMs*
+        ...    VM 'second': image '${image}' is in use: process ${pid} (qemu-system-x86) that is none of*
         ...    disk    file=${image},overlay=${overlay}
     END
+    Process Should Be Running    foreign
     Terminate Process    foreign
     Start VM    second    wait_for=process
 
 A Port That A Foreign Process Has
-    [Documentation]    It is told by its rule.
+    [Documentation]    It is told by its rule, and so is the process.
+    [Tags]    fault-25
     ${port} =    Hold A Port
     Second VM Should Be Refused
-    ...    VM 'second': the port of opt_hostfwd=tcp:127.0.0.1:${port}-:22 cannot be had*
+    ...    VM 'second': the port of opt_hostfwd=tcp:127.0.0.1:${port}-:22 cannot be had: process*
     ...    net    type=nic;type=user,opt_hostfwd=tcp::${port}-:22
 
 What A VM Had Is Free When It Has Stopped

@@ -167,7 +167,11 @@ class LocalHost:
         path = private.new_path(purpose)
         # First the promise to remove it, then the directory: no moment lies between.
         self._remove_on_death(path)
-        private.make(path)
+        try:
+            private.make(path)
+        except BaseException:
+            await self.remove(path)
+            raise
         return path
 
     async def passing_directory(self, path: HostPath) -> None:
