@@ -36,6 +36,7 @@ bench:  ## measure the library against a bare floor script (benchmarks/)
 
 reliability:  ## soak, killed runs, parallel runs, fuzzing: hours (reliability/run.py --help)
 	@scripts/setup test
+	@$(PYTHON_BIN) -m pip install --quiet --constraint constraints.txt atheris
 	@$(PYTHON_BIN) reliability/run.py
 
 clean:  ## remove results and caches of tools
