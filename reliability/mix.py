@@ -6,7 +6,7 @@ import random
 from dataclasses import dataclass
 
 PROCESS, CLONE, COLD = "process", "clone", "cold"
-# Measured on two busy cores: 0.6 s, 3.7 s and 40 s a cycle; so a thousand take about half an hour.
+# Measured on two busy cores: 0.4 s, 1.8 s and 22 s a cycle; so a thousand take half an hour.
 SHARES = {CLONE: 0.15, COLD: 0.012}
 WAIT_FOR = {PROCESS: "process", CLONE: "agent", COLD: "ssh"}
 STOP, KILL, KILLED, FAILED = "stop", "kill", "killed QEMU", "failed start"

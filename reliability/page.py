@@ -13,6 +13,9 @@ PAGE = Path(__file__).resolve().parent.parent / "docs/reliability.md"
 BEGIN, END = "<!-- figures: begin -->", "<!-- figures: end -->"
 MEMORY_LIMIT_MIB = 2.0
 NOT_RUN = "Not run yet."
+# In a short soak, a pool of threads that fills and modules that load look like a leak.
+LONG_ENOUGH = 200
+GROWING_AT_FIRST = ("threads",)
 
 
 def write(page: Path, results: Path) -> None:
@@ -56,7 +59,8 @@ def _kill_table(content: Any) -> str:
             point["title"],
             str(len(point["seconds"])),
             str(len(point["seconds"]) - len(point["unclean"])),
-            _milliseconds(point["qemu"]),
+            str(len(_seen(point))),
+            _milliseconds(_seen(point)),
             _milliseconds(point["seconds"]),
         )
         for point in points
@@ -64,16 +68,32 @@ def _kill_table(content: Any) -> str:
     return "\n\n".join(
         [
             _origin(content),
-            f"{clean} of {total} rounds were clean within {figures['limit']:g} s; the run beside "
-            "them lost nothing and answered after each.",
-            _table(("killed when", "rounds", "clean", "QEMU gone: median, most", "all gone"), rows),
+            f"{clean} of {total} rounds were clean within {figures['limit']:g} s, "
+            f"{figures['lanes']} rounds at a time. Beside each lived a run with a VM of the same "
+            "name, which was asked after each round and had lost nothing.",
+            _table(
+                (
+                    "killed when",
+                    "rounds",
+                    "clean",
+                    "QEMU seen",
+                    "it is gone: median, most",
+                    "all is gone",
+                ),
+                rows,
+            ),
         ]
     )
 
 
+def _seen(point: Any) -> list[float]:
+    """Return when QEMU was gone, in the rounds in which it still ran after the kill."""
+    return [seconds for seconds in point["qemu"] if seconds]
+
+
 def _milliseconds(seconds: Sequence[float | None]) -> str:
     known = [value for value in seconds if value is not None]
-    if not any(known):
+    if not known:
         return "-"
     return f"{median(known) * 1000:.0f} ms, {max(known) * 1000:.0f} ms"
 
@@ -168,14 +188,15 @@ def _judge_kill(content: Any) -> list[str]:
 
 def _judge_soak(content: Any) -> list[str]:
     figures = content["figures"]
+    is_long = figures["cycles"] >= LONG_ENOUGH
     missed = [
         f"{key} went from {item['first']} to {item['last']}"
         for key, item in figures["flat"].items()
-        if item["last"] > item["first"]
+        if item["last"] > item["first"] and (is_long or key not in GROWING_AT_FIRST)
     ]
     for key, item in figures["memory"].items():
         growth = item["per_cycle"] * figures["cycles"] / 1024
-        if growth > MEMORY_LIMIT_MIB:
+        if is_long and growth > MEMORY_LIMIT_MIB:
             missed.append(f"{key} grew by {growth:.1f} MiB, {MEMORY_LIMIT_MIB:g} are allowed")
     missed += figures["left_at_the_end"]
     return missed + ["a cycle failed, see above"] * bool(figures["exit_code"])

@@ -55,6 +55,7 @@ def notebooks(base: Path) -> list[Path]:
     return [mark.parent for mark in base.glob(f"dtsvirt-*/{notebook.MARK}")]
 
 
+@pytest.mark.fault(73)
 async def test_sweep_takes_back_what_nobody_else_can(
     host: LocalHost, base: Path, taking: Taking
 ) -> None:

@@ -11,7 +11,7 @@ import pytest
 from reliability.figures import RESULTS, load, store
 from reliability.page import BEGIN, END, NOT_RUN, PAGE, renewed, verdicts
 
-ROW = {"name": "here", "title": "it is here", "seconds": [0.1, 0.3], "qemu": [0.05, 0.07]}
+ROW = {"name": "here", "title": "it is here", "seconds": [0.1, 0.3], "qemu": [0.0, 0.07]}
 HELD = {"first": 7, "last": 7, "least": 7, "most": 8}
 SOAK: dict[str, Any] = {
     "cycles": 1000,
@@ -26,7 +26,7 @@ SOAK: dict[str, Any] = {
 
 
 def kill(**changes: Any) -> dict[str, Any]:
-    return {"limit": 2.0, "points": [{**ROW, "unclean": [], **changes}]}
+    return {"limit": 2.0, "lanes": 1, "points": [{**ROW, "unclean": [], **changes}]}
 
 
 def soak(**changes: Any) -> dict[str, Any]:
@@ -47,6 +47,11 @@ def test_the_page_is_what_its_figures_give() -> None:
     assert renewed(text, RESULTS) == text
 
 
+@pytest.mark.parametrize("part", ["kill", "soak"])
+def test_the_committed_figures_reach_their_goals(part: str) -> None:
+    assert verdicts(part, load(RESULTS, part)) == []
+
+
 def test_writing_twice_changes_nothing_and_keeps_the_prose(tmp_path: Path) -> None:
     for part, figures in (("kill", kill()), ("soak", soak()), ("parallel", parallel())):
         store(tmp_path, part, 1, 90.0, figures)
@@ -54,7 +59,7 @@ def test_writing_twice_changes_nothing_and_keeps_the_prose(tmp_path: Path) -> No
     assert renewed(once, tmp_path) == once
     assert once.startswith("before\n")
     assert once.endswith("\nafter\n")
-    assert "| it is here | 2 | 2 | 60 ms, 70 ms | 200 ms, 300 ms |" in once
+    assert "| it is here | 2 | 2 | 1 | 70 ms, 70 ms | 200 ms, 300 ms |" in once
     assert "2 of 2 rounds" in once
     assert "| descriptors | 7 | 7 | 7 to 8 |" in once
     assert "| 8 pabot workers, the same suite and names | 16 | 9.5 s | 0 | 0 |" in once
@@ -82,6 +87,9 @@ UNCLEAN = {"round": 2, "left": ["process 7: sh"], "harm": ["the witness does not
         ("soak", soak(), ""),
         ("soak", soak(flat={"threads": {**HELD, "last": 8}}), "threads went from 7 to 8"),
         ("soak", soak(memory={"memory": {**HELD, "per_cycle": 2.5}}), "memory grew by 2.4 MiB"),
+        ("soak", soak(cycles=20, flat={"threads": {**HELD, "last": 8}}), ""),
+        ("soak", soak(cycles=20, flat={"sockets": {**HELD, "last": 8}}), "sockets went from"),
+        ("soak", soak(cycles=20, memory={"memory": {**HELD, "per_cycle": 250}}), ""),
         ("soak", soak(exit_code=1), "a cycle failed"),
         ("soak", soak(left_at_the_end=["process 8: qemu"]), "process 8: qemu"),
         ("parallel", parallel(), ""),

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-POINTS = ("supervisor-told", "application", "second-ctrl-c")
+POINTS = ("supervisor-told", "application", "second-ctrl-c", "sigterm", "pabot-timeout")
 DEADLINE = 600.0
 
 pytestmark = [
@@ -36,12 +36,13 @@ def measure(part: str, directory: Path, *options: str) -> tuple[Any, str]:
     return json.loads((directory / f"{part}.json").read_text())["figures"], done.stdout
 
 
+@pytest.mark.fault(69)
 def test_killed_runs_leave_nothing(tmp_path: Path) -> None:
     options = ["--factor", "0.05", "--lanes", "1", "--points", *POINTS]
     figures, printed = measure("kill", tmp_path, *options)
     assert [row["name"] for row in figures["points"]] == list(POINTS)
     assert all(len(row["seconds"]) == 1 for row in figures["points"])
-    assert "[3/3]" in printed
+    assert "[5/5]" in printed
 
 
 def test_starts_and_stops_leave_the_process_as_it_was(tmp_path: Path) -> None:
@@ -49,3 +50,10 @@ def test_starts_and_stops_leave_the_process_as_it_was(tmp_path: Path) -> None:
     assert sum(figures["mix"].values()) == 20
     assert set(figures["mix"]) == {"process", "clone", "cold"}
     assert figures["flat"]["processes"]["last"] == 1
+
+
+@pytest.mark.fault(70)
+def test_eight_workers_with_one_suite_do_not_collide(tmp_path: Path) -> None:
+    figures, _ = measure("parallel", tmp_path, "--factor", "0.1")
+    assert figures["pabot"]["vms"] == 16
+    assert figures["runs"]["vms"] == 4
