@@ -114,6 +114,20 @@ async def test_directory_that_cannot_be_made(
         await host.private_directory("vm0")
 
 
+@pytest.mark.fault(21)
+async def test_directory_that_cannot_be_marked_does_not_stay(
+    host: LocalHost, base: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(path: object, data: bytes, mode: int) -> None:
+        raise HostError("Cannot write: No space left on device.")
+
+    monkeypatch.setattr(private, "base_directory", lambda: str(base))
+    monkeypatch.setattr(private, "write_bytes", full)
+    with pytest.raises(HostError, match="No space left"):
+        await host.private_directory("vm0")
+    assert list(base.iterdir()) == []
+
+
 def left_behind(base: Path) -> Path:
     """Kill a runner and its supervisor, so that its directory stays."""
     with runner("starting") as run:

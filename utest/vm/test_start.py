@@ -203,6 +203,8 @@ async def test_a_guest_that_does_not_answer_is_ended_and_its_tails_are_told(
     assert "stderr's last line" in text
     assert "console's last line" in text
     assert "Stages reached: process started 0.0" in text
+    assert "QEMU's state: running; accelerator: tcg; serial console has output" in text
+    assert caught.value.evidence.waited is not None
     assert "Process ended" not in text, "that was us"
     whole = (kept(machine) / "error.txt").read_text()
     assert whole == f"{caught.value.whole_text()}\n"
@@ -292,7 +294,7 @@ async def test_a_vm_that_cannot_be_ended_says_so_and_why_it_was(
     hypervisor.agents_ready = False
     with pytest.raises(AgentTimeout) as caught:
         await machine.start(Readiness.AGENT, 0.01)
-    assert "process 4711 did not end after SIGKILL" in str(caught.value)
+    assert "process 4711 did not end, not even by SIGKILL" in str(caught.value)
     hypervisor.launched[0].end(-9)
     await machine.stop(1)
 
