@@ -9,12 +9,14 @@ stands still meanwhile and goes on where it was.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import replace
 
-from DtsVirtLibrary.errors import HypervisorMissing, VmStateError
+from DtsVirtLibrary.errors import AgentError, HypervisorMissing, VmStateError
 from DtsVirtLibrary.host.protocol import Host
 from DtsVirtLibrary.qemu.instance import QemuInstance
 from DtsVirtLibrary.qemu.migration import hand_over
+from DtsVirtLibrary.qemu.name_receiver import dismiss_receiver
 from DtsVirtLibrary.qemu.storage import flatten_command
 from DtsVirtLibrary.qemu.warm import TemplateDraft, freshen
 from DtsVirtLibrary.spec import Incoming, VmSpec
@@ -40,6 +42,8 @@ async def save_running(
     """
     _require_saveable(instance, core)
     ran = await instance.status() == "running"
+    # One that stands still cannot be told anything.
+    guest = await draft.prepare(instance, serves_ssh=False) if ran else None
     await instance.pause()
     try:
         if instance.placement.memory is None:
@@ -47,10 +51,13 @@ async def save_running(
         else:
             await _save_by_another(instance, core, draft, launch)
         await _flatten(instance, core, draft)
-        await draft.publish(core)
+        await draft.publish(core, guest)
     finally:
         if ran:
             await instance.resume()
+        if guest is not None and guest.receiver is not None:
+            with suppress(AgentError):
+                await dismiss_receiver(instance.agent, guest.receiver)
     if ran:
         await freshen(instance.agent, instance.spec)
 

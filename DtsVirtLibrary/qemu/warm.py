@@ -75,7 +75,7 @@ class TemplateDraft:
         :raises TemplateError: it cannot be saved; the text says why.
         """
         try:
-            guest = await self._prepare(instance, serves_ssh)
+            guest = await self.prepare(instance, serves_ssh)
         except DtsVirtError as error:
             raise TemplateError(f"no template was saved: {error.summary}") from error
         await instance.pause()
@@ -117,7 +117,7 @@ class TemplateDraft:
         )
         await self.store.publish(self.directory, manifest)
 
-    async def _prepare(self, instance: QemuInstance, serves_ssh: bool) -> GuestAsSaved:
+    async def prepare(self, instance: QemuInstance, serves_ssh: bool) -> GuestAsSaved:
         """Have the guest wait for what its clones will be told, and do nothing else."""
         interfaces = await instance.agent.interfaces()
         embedded = instance.spec.boot.guest is not None
