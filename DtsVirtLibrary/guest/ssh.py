@@ -22,6 +22,9 @@ from DtsVirtLibrary.spec import Login
 # The usual ends of a shell's prompt; without a prompt SSHLibrary waits 1 s for silence.
 PROMPT = "REGEXP:[#$>%] ?$"
 
+# SSHLibrary's words for a login that the server refused.
+REFUSED = ("uthentication", "public key failed")
+
 # What SSHLibrary lets through of itself, paramiko and the system; Robot Framework's own
 # signals (a stop by Ctrl-C is an Exception too) must pass.
 FAILURES = (RuntimeError, OSError, EOFError, KeyError, paramiko.SSHException)
@@ -143,7 +146,7 @@ def sever(connection: Any) -> None:
 
 def _explained(session: GuestSession, login: Login, text: str, seconds: float) -> SshError:
     place = f"VM '{session.name}': SSH login of '{login.user}' on {session.host}:{session.port}"
-    if "uthentication" in text:
+    if any(words in text for words in REFUSED):
         by = "key" if login.key else "password"
         return SshAuthError(
             f"{place} was refused. Set the right user and {by}: login = user=...,password=...; "

@@ -64,8 +64,10 @@ class StateKeywords:
 
         | [Teardown] | `VM Should Not Have Crashed` | vm0 |
         """
+        from DtsVirtLibrary.vm.states import require_no_crash
+
         context = self._context
-        context.run(context.machine(vm).require_no_crash("VM Should Not Have Crashed"))
+        context.run(require_no_crash(context.machine(vm)))
 
     @keyword(name="VM NIC Should Be Connected", tags=("VM", "Assertion", "Network"))
     def vm_nic_should_be_connected(self, vm: str, nic: str) -> None:

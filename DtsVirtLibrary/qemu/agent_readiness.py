@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from DtsVirtLibrary.errors import AgentError, AgentTimeout, Evidence
+from DtsVirtLibrary.errors import AgentClosed, AgentError, AgentTimeout, Evidence
 from DtsVirtLibrary.loop import Deadline
 from DtsVirtLibrary.qemu.agent import Agent
 from DtsVirtLibrary.qemu.monitor import Monitor
@@ -40,23 +40,33 @@ class AgentReadiness:
             if event.data.get("open"):
                 self._open.set()
             else:
-                self._closed()
+                self._closed("the guest closed the agent's port")
         elif event.name == "RESET":
-            self._closed()
+            self._closed("the guest was reset")
 
-    def _closed(self) -> None:
+    def _closed(self, reason: str) -> None:
         self._open.clear()
-        self._agent.reset()
+        self._agent.reset(reason)
 
     async def wait(self, deadline: Deadline, timeline: Timeline) -> None:
         """Return when the guest opened the port and the agent answered a sync.
 
+        One that closes the port before it has answered, as in a reboot, is waited for again.
+
         :raises AgentTimeout: it did not in time; the text tells how far it came.
+        :raises AgentClosed: the connection to QEMU ended.
         """
-        await self._wait_open(deadline)
-        timeline.reached("agent port opened")
-        await self._agent.synchronize(deadline)
-        timeline.reached("agent answered")
+        while True:
+            await self._wait_open(deadline)
+            timeline.reached("agent port opened")
+            try:
+                await self._agent.synchronize(deadline)
+            except AgentClosed:
+                if self._agent.closed:
+                    raise
+            else:
+                timeline.reached("agent answered")
+                return
 
     async def wait_for_boot(self, old_boot: str, deadline: Deadline) -> None:
         """Return when the agent answers from another boot than `old_boot`.

@@ -11,7 +11,6 @@ from typing import Any, TypeVar
 from DtsVirtLibrary.config import Parameters, build_spec
 from DtsVirtLibrary.errors import (
     DtsVirtError,
-    GuestRebooted,
     HostError,
     VmDied,
     VmStateError,
@@ -388,21 +387,16 @@ class Machine:
         except Ended:
             raise self._ended_error(action) from None
 
-    async def require_no_crash(self, action: str) -> None:
-        """Fail if the last start's process or guest has ended, or was reset, on its own.
+    @property
+    def lost(self) -> bool:
+        """Whether something keeps the guest from going on now, though the process lives."""
+        return self._instance is not None and self._instance.lost
 
-        :raises VmDied: the process ended, not in an orderly way.
-        :raises GuestPanic: the guest panicked.
-        :raises GuestIoError: the guest stands still, as its disk failed.
-        :raises GuestRebooted: the guest was reset, and no keyword had asked for that.
-        """
-        ending, instance = self._ending, self._instance
-        if ending is not None and not (self._end_expected or ending.orderly):
-            raise ending.error(action)
-        if instance is not None:
-            await self.use(action, lambda instance: instance.status(), needs_guest=instance.lost)
-            if instance.unasked_resets:
-                raise GuestRebooted(f"VM '{self.name}': {instance.unasked_resets[0]}.")
+    @property
+    def crash(self) -> Ending | None:
+        """How the process of the last start ended, if that was a crash."""
+        ending = self._ending
+        return None if ending is None or self._end_expected or ending.orderly else ending
 
     async def take_surprises(self) -> Sequence[str]:
         """Return what befell the running VM unasked since the last call, a line each."""

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
-from DtsVirtLibrary.errors import BackendError, Evidence, WaitTimeout
+from DtsVirtLibrary.errors import BackendError, Evidence, GuestRebooted, WaitTimeout
 from DtsVirtLibrary.loop import Deadline
 from DtsVirtLibrary.results import MonitorEvent
+from DtsVirtLibrary.vm.hypervisor import Instance
 from DtsVirtLibrary.vm.machine import Machine
 
 # QEMU before 10.0 has no event for it.
@@ -28,6 +29,29 @@ async def wait_for_event(
         "Wait Until VM Event",
         lambda instance: instance.wait_for_event(names, deadline=deadline, since=since),
     )
+
+
+async def require_no_crash(machine: Machine) -> None:
+    """Fail if the last start's process or guest has ended, or was reset, on its own.
+
+    :raises VmDied: the process ended, not in an orderly way.
+    :raises GuestPanic: the guest panicked.
+    :raises GuestIoError: the guest stands still, as its disk failed.
+    :raises GuestRebooted: the guest was reset, and no keyword had asked for that.
+    """
+    action = "VM Should Not Have Crashed"
+    if machine.crash is not None:
+        raise machine.crash.error(action)
+    if not machine.started:
+        return
+
+    async def resets(instance: Instance) -> Sequence[str]:
+        await instance.status()
+        return instance.unasked_resets
+
+    unasked = await machine.use(action, resets, needs_guest=machine.lost)
+    if unasked:
+        raise GuestRebooted(f"VM '{machine.name}': {unasked[0]}.")
 
 
 async def require_connected(machine: Machine, card: str) -> None:

@@ -172,9 +172,13 @@ def test_a_prompt_that_is_not_recognised_is_a_login_all_the_same() -> None:
 
 
 @pytest.mark.fault(66)
-def test_a_refused_login_is_told_and_closed() -> None:
+@pytest.mark.parametrize(
+    "words",
+    ["Authentication failed for user 'root'.", "Login with public key failed for user 'root'."],
+)
+def test_a_refused_login_is_told_and_closed(words: str) -> None:
     library = Library()
-    library.lets_in, library.failure = False, RuntimeError("Authentication failed for user 'root'.")
+    library.lets_in, library.failure = False, RuntimeError(words)
     with pytest.raises(SshAuthError, match=r"VM 'vm0': SSH login of 'root' on 127\.0\.0\.1:22"):
         logged_in(library)
     assert not library.current

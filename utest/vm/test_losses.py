@@ -141,13 +141,13 @@ async def test_a_reset_is_told_to_the_owner(
 
 
 async def test_what_runs_well_has_not_crashed(machine: Machine, instance: FakeInstance) -> None:
-    await machine.require_no_crash(CRASH)
+    await states.require_no_crash(machine)
     await machine.stop(60)
-    await machine.require_no_crash(CRASH)
+    await states.require_no_crash(machine)
 
 
 async def test_what_was_never_started_has_not_crashed(machine: Machine) -> None:
-    await machine.require_no_crash(CRASH)
+    await states.require_no_crash(machine)
 
 
 async def test_a_guest_that_shut_itself_down_has_not_crashed(
@@ -155,7 +155,7 @@ async def test_a_guest_that_shut_itself_down_has_not_crashed(
 ) -> None:
     instance.end(0, "guest-shutdown")
     assert await machine.wait_until_stopped(60)
-    await machine.require_no_crash(CRASH)
+    await states.require_no_crash(machine)
 
 
 @pytest.mark.parametrize("stopped", [False, True])
@@ -167,7 +167,7 @@ async def test_a_process_that_died_has_crashed_also_after_a_stop(
     if stopped:
         await machine.stop(60)
     with pytest.raises(VmDied, match=CRASH):
-        await machine.require_no_crash(CRASH)
+        await states.require_no_crash(machine)
 
 
 @pytest.mark.parametrize("kind", [LossKind.PANIC, LossKind.IO_ERROR])
@@ -176,7 +176,7 @@ async def test_a_guest_that_stands_still_has_crashed(
 ) -> None:
     instance.loss.set_result(GuestLoss(kind))
     with pytest.raises(DtsVirtError, match=CRASH):
-        await machine.require_no_crash(CRASH)
+        await states.require_no_crash(machine)
 
 
 async def test_a_reset_that_nobody_asked_for_is_a_crash(
@@ -184,7 +184,7 @@ async def test_a_reset_that_nobody_asked_for_is_a_crash(
 ) -> None:
     instance.resets.append("the guest was reset 3.0 s after the launch")
     with pytest.raises(GuestRebooted, match=r"VM 'vm0': the guest was reset 3\.0 s"):
-        await machine.require_no_crash(CRASH)
+        await states.require_no_crash(machine)
 
 
 async def test_a_back_end_that_is_gone(machine: Machine, instance: FakeInstance) -> None:
