@@ -27,7 +27,14 @@ REFUSED = ("uthentication", "public key failed")
 
 # What SSHLibrary lets through of itself, paramiko and the system; Robot Framework's own
 # signals (a stop by Ctrl-C is an Exception too) must pass.
-FAILURES = (RuntimeError, OSError, EOFError, KeyError, paramiko.SSHException)
+FAILURES = (
+    RuntimeError,
+    OSError,
+    EOFError,
+    KeyError,
+    UnicodeError,  # a shell that greets with bytes that are no text
+    paramiko.SSHException,
+)
 
 
 class Trust:

@@ -92,9 +92,8 @@ class PowerKeywords:
         """Bring the guest back, and SSHLibrary into it if it was logged in."""
         context = self._context
         machine = context.machine(vm)
-        was_logged_in = machine.session is not None and machine.session.username is not None
         context.sessions.close(vm)
         context.tell_surprises(machine)
         context.run(way(machine))
-        if was_logged_in:
+        if machine.uses_ssh:
             context.log_in(machine)

@@ -57,10 +57,9 @@ class SnapshotKeywords:
 
         context = self._context
         machine = context.machine(vm)
-        session = machine.session
         context.sessions.close(vm)
         context.run(restore(machine, name, timeout.total_seconds()))
-        if session is not None and session.username is not None:
+        if machine.uses_ssh:
             context.log_in(machine)
 
     @keyword(name="Save VM Template", tags=("VM", "Template"))

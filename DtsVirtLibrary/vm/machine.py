@@ -65,6 +65,8 @@ class Machine:
         self.parameters = parameters
         self.status = VmStatus.CREATED
         self.session: GuestSession | None = None
+        # Whether SSHLibrary was logged in since the start; it shall be again after a reboot.
+        self.uses_ssh = False
         self.artifacts: StartArtifacts | None = None
         self.timeline = Timeline()
         self.notes: list[str] = []
@@ -163,6 +165,7 @@ class Machine:
         self.timeline = Timeline()
         artifacts = self.artifacts = self._context.artifacts.new_start(self.name)
         self.notes, self.session, self._ending, self._end_expected = [], None, None, False
+        self.uses_ssh = False
         self._memory_kills = await out_of_memory_kills(self._context.host)
         self.host_keys.forget()
         self.status = VmStatus.STARTING
@@ -244,6 +247,7 @@ class Machine:
     def logged_in(self, user: str, key: str | None) -> None:
         """Note that the session has a login now."""
         assert self.session is not None
+        self.uses_ssh = True
         self.timeline.reached("SSH login done")
         stages = self.timeline.stages
         self.session = replace(self.session, username=user, key=key, stages=stages)

@@ -191,11 +191,10 @@ async def prepare_login(host: Host, machine: Machine) -> tuple[Login, GuestAcces
 
 
 async def _ready_again(machine: Machine, instance: Instance, deadline: Deadline) -> None:
-    was_logged_in = machine.session is not None and machine.session.username is not None
     machine.session = await wait_until_ready(
         machine.specification(),
         instance,
-        Readiness.SSH if was_logged_in else Readiness.AGENT,
+        Readiness.SSH if machine.uses_ssh else Readiness.AGENT,
         deadline,
         Timeline(),
     )

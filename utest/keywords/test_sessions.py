@@ -165,9 +165,16 @@ def test_a_foreign_connection_with_the_same_index_is_left_alone() -> None:
 
 
 @pytest.mark.fault(66)
-def test_a_prompt_that_is_not_recognised_is_a_login_all_the_same() -> None:
+@pytest.mark.parametrize(
+    "failure",
+    [
+        RuntimeError("No match found for '#'"),
+        UnicodeDecodeError("utf-8", b"\xff", 0, 1, "invalid start byte"),
+    ],
+)
+def test_a_prompt_that_is_not_recognised_is_a_login_all_the_same(failure: Exception) -> None:
     library = Library()
-    library.failure = RuntimeError("No match found for '#'")
+    library.failure = failure
     assert logged_in(library) is library.current
 
 
