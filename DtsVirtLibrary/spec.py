@@ -295,6 +295,7 @@ class VmSpec:
 
     :ivar control: the channel by which the guest is driven: ``qga``, ``telnet`` or ``socket``.
     :ivar user_commands: raw arguments for QEMU, in order, put last.
+    :ivar run_as: user that QEMU runs as; None for the run's own.
     :ivar warm: start it from a template, which its first start makes.
     :ivar fresh_identity: a clone gets SSH host keys, a machine id and a seed of its own.
     :ivar monitor_path: UNIX socket of an additional human monitor; None for none.
@@ -321,6 +322,7 @@ class VmSpec:
     pid_file: str | None = None
     control: str = "qga"
     user_commands: tuple[str, ...] = ()
+    run_as: str | None = None
     warm: bool = False
     fresh_identity: bool = False
 

@@ -63,6 +63,7 @@ def _build(name: str, checked: CheckedParameters, complete: bool) -> VmSpec:
     identifiers = Identifiers([*nets, *devices, *disks])
     model = VIRTIO if embedded else DEFAULT_MODEL
     monitor, pid_file = single(checked, "monitor"), single(checked, "pid_file")
+    run_as = single(checked, "run_as")
     machine, control = single(checked, "machine"), single(checked, "control")
     return VmSpec(
         name=name,
@@ -89,6 +90,7 @@ def _build(name: str, checked: CheckedParameters, complete: bool) -> VmSpec:
         monitor_path=monitor["path"] if monitor else None,
         pid_file=pid_file["name"] if pid_file else None,
         control=control["type"] if control else "qga",
+        run_as=run_as["user"] if run_as else None,
         warm=_is_set(checked, "warm", "enable"),
         fresh_identity=_is_set(checked, "warm", "fresh_identity"),
         user_commands=tuple(w for entry in checked.get("usercmd", ()) for w in entry["cmd"]),

@@ -334,7 +334,27 @@ WARM = Parameter(
     ),
 )
 
+RUN_AS = Parameter(
+    name="run_as",
+    doc="The user that QEMU runs as, with the rights of no other.",
+    status=NEW,
+    main="user",
+    options=(
+        Option(
+            "user",
+            TEXT,
+            "name of a user of the host, or its number",
+            NEW,
+            required=True,
+            qemu="none: the rights are dropped before QEMU is run",
+            remark="default: the user of the run. Needs root, and images and sockets that the "
+            "user may open; such a VM boots cold",
+        ),
+    ),
+)
+
 CHANNEL_PARAMETERS = (
+    RUN_AS,
     QGA,
     DAEMON,
     MONITOR,

@@ -36,8 +36,8 @@ def start_failure(
 ) -> CommandError:
     """Return the error for a program that could not be started.
 
-    :param stage: ``directory``, ``stdout``, ``stderr``, ``logs``, ``descriptors``, ``fork``,
-        ``setup`` or ``execute``.
+    :param stage: ``directory``, ``stdout``, ``stderr``, ``logs``, ``descriptors``, ``files``,
+        ``taps``, ``user``, ``fork``, ``setup`` or ``execute``.
     :param number: the system's error number.
     :param places: the path that belongs to a stage, where one does.
     """
@@ -52,6 +52,14 @@ def start_failure(
             reason = "it is not a regular file"
         reason = f"{role} '{places[stage]}' cannot be used: {reason}"
         facts.append(f"Check that path; the runner is user {user_name()}.")
+    elif stage == "files":
+        reason = f"a file that it inherits cannot be opened: {reason}"
+    elif stage == "taps":
+        reason = f"a tap interface that it inherits cannot be opened: {reason}"
+        facts.append("Is another process using it? The runner needs /dev/net/tun and the right.")
+    elif stage == "user":
+        reason = f"it cannot be run as another user: {reason}"
+        facts.append(f"Only root may do that; the runner is user {user_name()}.")
     elif stage == "fork":
         reason = f"no new process can be made: {reason}"
         facts.append(_limit(number) or _limit(errno.EAGAIN))

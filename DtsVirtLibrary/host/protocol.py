@@ -60,6 +60,15 @@ class ProcessIdentity:
 
 
 @dataclass(frozen=True)
+class ProcessUser:
+    """Whom a process runs as: numeric user, group, and all groups."""
+
+    uid: int
+    gid: int
+    groups: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
 class Spawn:
     """A long-lived process to start, owned by the library.
 
@@ -74,6 +83,10 @@ class Spawn:
         handed over: :meth:`Host.spawn` closes the runner's copies, whatever comes of it.
     :ivar terminal: descriptor of a terminal that is to be its standard input, output and
         error, and to control it; handed over as the sockets are. None for files.
+    :ivar files: files that it inherits open for reading, by the descriptor number it sees;
+        they are opened before it takes on its user.
+    :ivar taps: names of tap interfaces that it inherits open, likewise.
+    :ivar user: whom it runs as; None for the runner's user. Another one needs root.
     :ivar environment: the whole environment; None for a minimal one (PATH, HOME, LANG).
     :ivar directory: working directory; None for the runner's.
     :ivar remove: directory to remove if the runner dies. A directory that
@@ -85,6 +98,9 @@ class Spawn:
     stderr: HostPath
     logs: Sequence[HostPath] = ()
     sockets: Mapping[int, socket.socket] = field(default_factory=dict)
+    files: Mapping[int, HostPath] = field(default_factory=dict)
+    taps: Mapping[int, str] = field(default_factory=dict)
+    user: ProcessUser | None = None
     environment: Mapping[str, str] | None = None
     directory: HostPath | None = None
     remove: HostPath | None = None

@@ -12,6 +12,7 @@ import subprocess
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack, suppress
+from dataclasses import astuple
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -369,6 +370,9 @@ def _request(number: int, spawn: Spawn) -> dict[str, Any]:
         "directory": os.path.abspath(spawn.directory or os.curdir),
         "numbers": list(_descriptors(spawn)),
         "terminal": spawn.terminal is not None,
+        "files": {number: os.path.abspath(path) for number, path in spawn.files.items()},
+        "taps": dict(spawn.taps),
+        "user": astuple(spawn.user) if spawn.user is not None else None,
     }
 
 

@@ -79,7 +79,7 @@ def _private_directories(base: str) -> list[str]:
             with suppress(OSError):
                 status = entry.stat(follow_symlinks=False)
                 ours = stat.S_ISDIR(status.st_mode) and status.st_uid == os.geteuid()
-                if ours and not status.st_mode & 0o077:
+                if ours and not status.st_mode & 0o066:
                     found.append(entry.path)
     return found
 

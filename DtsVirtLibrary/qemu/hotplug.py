@@ -75,7 +75,7 @@ async def plug(instance: QemuInstance, device: Device | Disk) -> str:
     # The plan has given a card its MAC.
     named = _find(plan.spec, named.id or "") or named
     options = await _options(instance, plan, named)
-    taken = StartResources(instance.host)
+    taken = StartResources(instance.host, instance.account)
     try:
         await taken.prepare(_only(plan.spec, named), plan.placement)
         await _add_all(instance, plan, named, options)

@@ -6,12 +6,19 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from DtsVirtLibrary.cache import cache_directory
-from DtsVirtLibrary.errors import HostError, MonitorError, StartError, TemplateError
+from DtsVirtLibrary.errors import (
+    HostError,
+    MonitorError,
+    StartError,
+    TemplateError,
+    TemplateMissing,
+)
 from DtsVirtLibrary.host.hugepages import hugetlbfs_mount
 from DtsVirtLibrary.host.protocol import Host
 from DtsVirtLibrary.loop import Deadline
 from DtsVirtLibrary.qemu import preflight
 from DtsVirtLibrary.qemu.accelerator import AcceleratorFacts, choose, probe_accelerator
+from DtsVirtLibrary.qemu.account import hand_over, let_in
 from DtsVirtLibrary.qemu.binary import probe
 from DtsVirtLibrary.qemu.cmdline import CommandLine, command_line, shell_text
 from DtsVirtLibrary.qemu.facts import BinaryFacts
@@ -140,6 +147,8 @@ class QemuHypervisor:
         :raises TemplateError: none can be made of it, or the one there is cannot serve.
         """
         spec = identified(spec)
+        if spec.run_as is not None:
+            raise TemplateMissing("A VM with run_as has no template.")
         parts = split(spec)
         key, _ = await self._key(parts.core)
         template = await self._templates.find(key)
@@ -218,6 +227,8 @@ class QemuHypervisor:
         :param missing_only: return None if there is one, made by somebody else meanwhile.
         :raises TemplateError: none can be made; the text says why.
         """
+        if core.run_as is not None:
+            raise TemplateError("with run_as it could not reach a template, which is the run's own")
         key, version = await self._key(core)
         try:
             await lock(self._host, self._templates, key, resources, deadline)
@@ -279,19 +290,26 @@ class QemuHypervisor:
             facts = await self._facts(spec)
             facts.line(spec, placement)
             await preflight.check(self._host, spec, self._images)
+            handover = await hand_over(
+                self._host, spec, facts.binary.path, facts.host, placement.taps
+            )
+            resources.owner = handover.account
             if placed is not None:
                 placement = await placed(placement)
             placement = replace(placement, directory=await resources.directory(spec.name))
+            if handover.account is not None:
+                placement = await let_in(self._host, handover, placement)
             await resources.prepare(spec, placement)
             start = PreparedStart(
                 spec,
                 self._host,
                 placement,
-                facts.line(spec, placement),
+                replace(facts, host=handover.seen(facts.host)).line(spec, placement),
                 facts.host.accelerator,
                 resources,
                 shell_text(_by_hand(spec, facts)),
                 self._settings.monitor_seconds,
+                handover,
                 lambda: self._login_key(spec),
             )
             return await launch(start, deadline, timeline, keep, before_cpus)

@@ -15,7 +15,7 @@ from DtsVirtLibrary.errors import (
     TemplateError,
     VmStateError,
 )
-from DtsVirtLibrary.host.protocol import HostProcess
+from DtsVirtLibrary.host.protocol import HostProcess, ProcessUser
 from DtsVirtLibrary.loop import Deadline
 from DtsVirtLibrary.qemu import access, display, hotplug
 from DtsVirtLibrary.qemu.agent import Agent
@@ -83,6 +83,11 @@ class QemuInstance:
     def argv(self) -> Sequence[str]:
         """The command line that was started."""
         return self._start.line.argv
+
+    @property
+    def account(self) -> ProcessUser | None:
+        """The user that QEMU runs as, if it is not the run's own."""
+        return self._start.handover.account
 
     @property
     def pid(self) -> int:

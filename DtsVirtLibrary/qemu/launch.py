@@ -111,6 +111,9 @@ async def _spawn(start: PreparedStart, channels: _Channels) -> HostProcess:
             stderr=start.placement.stderr,
             logs=[start.placement.serial_log],
             sockets=channels.inherited,
+            files=start.handover.files,
+            taps=start.handover.taps,
+            user=start.handover.account,
             remove=start.placement.storage,
         )
     )

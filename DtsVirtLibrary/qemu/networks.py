@@ -132,6 +132,8 @@ def _tap(plan: Plan, nic: Nic, backend: TapBackend, name: str) -> Option:
 
 def _made_tap(plan: Plan, nic: Nic, interface: str | None = None) -> dict[str, str | None]:
     """Name a tap interface that is there before QEMU starts, so that no script is needed."""
+    if (number := plan.placement.tap_descriptors.get(nic.id or "")) is not None:
+        return {"fd": str(number)}
     name = interface or plan.placement.taps.get(nic.id or "")
     if name is None:
         name = f"tap-{nic.id}"[:LONGEST_INTERFACE_NAME]

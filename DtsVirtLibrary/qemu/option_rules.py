@@ -20,7 +20,7 @@ _HELD = {
     "preconfig": "the library starts the machine itself; leave it out",
     "nographic": "standard input and output are not a terminal; the serial console is in a log",
     "no-shutdown": "Stop VM waits for the end of QEMU; leave it out",
-    "runas": "run the tests as that user",
+    "runas": "give the parameter run_as",
     "name": "the VM's name is that of its section",
     "accel": "give the parameter enable_kvm, or the library's argument accelerator",
     "enable-kvm": "give the parameter enable_kvm, or the library's argument accelerator",

@@ -44,6 +44,8 @@ class Placement:
     :ivar monitor: QMP.
     :ivar agent: the guest agent's channel.
     :ivar taps: name of the host's tap interface, by the id of the NIC that uses it.
+    :ivar tap_descriptors: descriptor of a tap that QEMU inherits open instead of opening it, by
+        the id of the NIC that uses it.
     :ivar append: words added to the kernel command line of the embedded guest.
     :ivar of_template: a template is made of the VM, or it is made of one.
     :ivar memory: file of such a VM's memory; None for memory of the process's own.
@@ -55,6 +57,7 @@ class Placement:
     monitor: Endpoint
     agent: Endpoint
     taps: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    tap_descriptors: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
     append: str = ""
     of_template: bool = False
     memory: MemoryFile | None = None

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from DtsVirtLibrary.host.protocol import Host
+from DtsVirtLibrary.qemu.account import Handover
 from DtsVirtLibrary.qemu.cmdline import CommandLine
 from DtsVirtLibrary.qemu.placement import Placement
 from DtsVirtLibrary.qemu.resources import StartResources
@@ -18,6 +19,7 @@ class PreparedStart:
 
     :ivar accelerator: ``kvm`` or ``tcg``.
     :ivar by_hand: shell text that starts the same by hand, for the artifacts.
+    :ivar handover: the user that QEMU runs as, and what it gets for that.
     :ivar login_key: finds the private key file that opens the embedded guest.
     :ivar monitor_seconds: how long one answer of the monitor may take.
     """
@@ -30,4 +32,5 @@ class PreparedStart:
     resources: StartResources
     by_hand: str
     monitor_seconds: float
+    handover: Handover
     login_key: Callable[[], Awaitable[str | None]]

@@ -7,7 +7,8 @@ from contextlib import suppress
 
 from DtsVirtLibrary.errors import CommandError, HostError, HypervisorMissing
 from DtsVirtLibrary.host import network
-from DtsVirtLibrary.host.protocol import FileKind, Host
+from DtsVirtLibrary.host.protocol import FileKind, Host, ProcessUser
+from DtsVirtLibrary.qemu.account import give_to
 from DtsVirtLibrary.qemu.placement import Placement
 from DtsVirtLibrary.qemu.refused_starts import LOCKED, image_in_use
 from DtsVirtLibrary.qemu.storage import overlay_command
@@ -20,10 +21,14 @@ GiveBack = Callable[[], Awaitable[object]]
 
 
 class StartResources:
-    """Makes overlays, taps and bridges for a start; remembers how to undo each."""
+    """Makes overlays, taps and bridges for a start; remembers how to undo each.
 
-    def __init__(self, host: Host) -> None:
+    :ivar owner: the user that QEMU runs as, if it is not the run's own.
+    """
+
+    def __init__(self, host: Host, owner: ProcessUser | None = None) -> None:
         self._host = host
+        self.owner = owner
         self._undo: list[GiveBack] = []
 
     async def directory(self, vm: str) -> str:
@@ -74,6 +79,8 @@ class StartResources:
         command = overlay_command(program, disk, base, overlay)
         try:
             await self._host.run(command, timeout=OVERLAY_SECONDS)
+            if self.owner is not None:
+                await give_to(self._host, self.owner, overlay)
         except CommandError as error:
             if found := LOCKED.search(str(error)):
                 raise await image_in_use(self._host, vm, found["image"]) from error

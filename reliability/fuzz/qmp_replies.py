@@ -131,7 +131,16 @@ def _instance(answers: _Answers) -> QemuInstance:
     host = cast(Any, _Host(answers))
     nothing = cast(Any, None)
     start = PreparedStart(
-        SPEC, host, PLACES, cast(Any, SimpleNamespace(notes=())), "tcg", nothing, "", 10.0, nothing
+        SPEC,
+        host,
+        PLACES,
+        cast(Any, SimpleNamespace(notes=())),
+        "tcg",
+        nothing,
+        "",
+        10.0,
+        nothing,
+        nothing,
     )
     return QemuInstance(start, nothing, answers, None)
 

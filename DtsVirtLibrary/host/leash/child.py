@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 PR_SET_PDEATHSIG = 1
 TIOCSCTTY = 0x540E  # termios has it too, but takes longer to import
 PR_SET_CHILD_SUBREAPER = 36
+TUNSETIFF = 0x400454CA
+IFF_TAP, IFF_NO_PI, IFF_VNET_HDR = 0x0002, 0x1000, 0x4000
 
 libc = ctypes.CDLL(None, use_errno=True)
 
@@ -66,13 +68,23 @@ def _become(
     stage = "setup"
     try:
         os.setsid()
-        libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-        if os.getppid() != parent:
-            os._exit(127)
         _restore_signals()
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         stage = "directory"
         os.chdir(message["directory"])
+        stage = "files"
+        opened = {number: os.open(path, os.O_RDONLY) for number, path in message["files"].items()}
+        inherited = {**inherited, **opened}
+        stage = "taps"
+        inherited.update({number: _open_tap(name) for number, name in message["taps"].items()})
+        stage = "user"
+        if message["user"] is not None:
+            os.get_exec_path(message["environment"])  # loads what execvpe needs, while it may
+            _take_on(*message["user"])
+        # After the change of users, which takes it back.
+        libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+        if os.getppid() != parent:
+            os._exit(127)
         stage = "descriptors"
         null = os.open(os.devnull, os.O_RDONLY)
         report = _place({0: null, **inherited}, report)
@@ -86,6 +98,20 @@ def _become(
         os.write(report, f"{stage} {number}".encode())
     finally:
         os._exit(127)
+
+
+def _open_tap(name: str) -> int:
+    """Return a descriptor of a tap interface, as QEMU would open it itself."""
+    tap = os.open("/dev/net/tun", os.O_RDWR)
+    flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR
+    fcntl.ioctl(tap, TUNSETIFF, name.encode().ljust(16, b"\0") + flags.to_bytes(2, "little"))
+    return tap
+
+
+def _take_on(user: int, group: int, groups: tuple[int, ...]) -> None:
+    os.setgroups(groups)
+    os.setresgid(group, group, group)
+    os.setresuid(user, user, user)
 
 
 def _place(wanted: Mapping[int, int], report: int) -> int:
