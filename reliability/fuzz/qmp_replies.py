@@ -109,6 +109,9 @@ class _Host:
     async def read_text(self, path: str) -> str:
         return "0-7" if path == pinning.ONLINE else ""
 
+    async def list_directory(self, path: str) -> list[str]:
+        return []
+
     async def make_directory(self, path: str, mode: int) -> None:
         """Nothing is kept."""
 
