@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from DtsVirtLibrary.keywords.power import PowerKeywords
 from DtsVirtLibrary.keywords.settings import ClosingScope, Settings
 from DtsVirtLibrary.keywords.snapshots import SnapshotKeywords
 from DtsVirtLibrary.keywords.states import StateKeywords
+from DtsVirtLibrary.keywords.times import require_times
 from DtsVirtLibrary.keywords.types import documented
 from DtsVirtLibrary.version import VERSION
 
@@ -148,6 +150,13 @@ class DtsVirtLibrary(DynamicCore):  # type: ignore[misc] # robotlibcore is not t
                 )
             ]
         )
+
+    def run_keyword(
+        self, name: str, args: Sequence[Any], kwargs: Mapping[str, Any] | None = None
+    ) -> Any:
+        """Run a keyword, unless a time that it is given is none."""
+        require_times(kwargs or {})
+        return super().run_keyword(name, args, kwargs)
 
     def add_library_components(self, library_components: list[Any], *more: Any) -> None:
         """Take the keywords of the components, and of nothing else.

@@ -10,8 +10,9 @@ try is followed by a more patient one.
 from __future__ import annotations
 
 import asyncio
+import socket
 
-from DtsVirtLibrary.errors import Evidence, SshTimeout
+from DtsVirtLibrary.errors import Evidence, HostError, SshTimeout
 from DtsVirtLibrary.loop import Deadline
 from DtsVirtLibrary.printable import printable
 
@@ -21,6 +22,23 @@ GROWTH = 1.25
 SILENT = "was accepted by QEMU, but the guest did not answer"
 PAUSE_SECONDS = 0.02
 BANNER_LIMIT = 1024
+
+
+def require_route(vm: str, host: str, port: int) -> None:
+    """Check that this machine has a way to an address; nothing is sent.
+
+    :raises HostError: it has none, and no guest could answer.
+    """
+    family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)[0]
+    with socket.socket(family, kind, protocol) as probe:
+        try:
+            probe.connect(address)
+        except OSError as error:
+            raise HostError(
+                f"VM '{vm}': this machine has no way to {host}, on which QEMU listens for the "
+                f"guest's SSH server: {error.strerror}. Is its interface up? For 127.0.0.1: "
+                "ip link set lo up. Or use wait_for=agent."
+            ) from error
 
 
 async def wait_for_banner(vm: str, host: str, port: int, *, deadline: Deadline) -> str:

@@ -11,6 +11,7 @@ from robot.api.deco import keyword
 
 from DtsVirtLibrary.errors import DtsVirtError, VmStateError, WaitTimeout
 from DtsVirtLibrary.keywords.suite import output_directory, suite_directory
+from DtsVirtLibrary.keywords.times import require_some_time
 from DtsVirtLibrary.results import GuestSession, Readiness, StopStage, VmInfo, VmStatus
 
 if TYPE_CHECKING:
@@ -240,11 +241,11 @@ class LifecycleKeywords:
     def _start_seconds(self, machine: Machine, timeout: timedelta | None) -> float | None:
         """Return the deadline, None for the configuration's own."""
         if timeout is not None:
-            return timeout.total_seconds()
+            return require_some_time("timeout", timeout)
         default = self._context.settings.start_timeout
         if default is None or machine.parameters.entries("start"):
             return None
-        return default.total_seconds()
+        return require_some_time("start_timeout", default)
 
     def _is_warm(self, machine: Machine, warm: bool | None) -> bool | None:
         """Return whether to start warm, None for what the configuration says."""

@@ -8,6 +8,7 @@ from enum import Enum
 from pathlib import Path
 
 from DtsVirtLibrary.accelerators import Accelerator
+from DtsVirtLibrary.keywords.times import require_times
 
 
 class ClosingScope(Enum):
@@ -37,3 +38,7 @@ class Settings:
     artifacts: Path | None
     closing: ClosingScope
     warm: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse times that are none."""
+        require_times(vars(self))

@@ -6,7 +6,7 @@ import asyncio
 from types import MappingProxyType
 
 from DtsVirtLibrary.errors import ConfigError, Evidence, StartTimeout
-from DtsVirtLibrary.guest.banner import wait_for_banner
+from DtsVirtLibrary.guest.banner import require_route, wait_for_banner
 from DtsVirtLibrary.loop import Deadline
 from DtsVirtLibrary.results import GuestInterface, GuestSession, Readiness
 from DtsVirtLibrary.spec import VmSpec
@@ -43,10 +43,15 @@ async def wait_until_ready(
 
     :raises AgentTimeout: the guest agent did not answer in time.
     :raises StartTimeout: the control network card got no address in time.
+    :raises HostError: this machine has no way to the port that QEMU forwards.
     :raises SshTimeout: the SSH server showed no banner in time.
     """
     interfaces: tuple[GuestInterface, ...] = ()
     control = None
+    forward = instance.forward
+    if readiness is Readiness.SSH and forward is not None:
+        # Long before the guest could answer.
+        require_route(spec.name, *forward)
     if readiness is not Readiness.PROCESS and instance.has_agent:
         await instance.wait_for_agent(deadline, timeline)
         if spec.control_nic is not None and readiness is Readiness.SSH:
@@ -56,7 +61,6 @@ async def wait_until_ready(
             interfaces = await instance.interfaces()
         # Before the SSH server is asked: both would only wait for the same processor.
         await instance.freshen()
-    forward = instance.forward
     if readiness is Readiness.SSH and forward is not None and not instance.serves_ssh:
         await wait_for_banner(spec.name, *forward, deadline=deadline)
         timeline.reached("SSH banner read")

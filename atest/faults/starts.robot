@@ -82,3 +82,25 @@ Rights That The Run Has Not
     Log    ${run.stdout}
     Should Contain    ${run.stdout}    2 tests, 2 passed, 0 failed
     Should Be Equal As Integers    ${run.rc}    0
+
+A Loopback Interface That Is Down
+    [Documentation]    Told at once, not at the deadline.
+    [Tags]    root
+    ${run} =    Run Process    unshare    -n    python    -m    robot
+    ...    --outputdir    ${OUTPUT_DIR}/no-loopback    ${CURDIR}/../_data/no_loopback.robot
+    ...    stdout=${OUTPUT_DIR}/no-loopback.txt    stderr=STDOUT    timeout=5 min
+    Log    ${run.stdout}
+    Should Contain    ${run.stdout}    1 test, 1 passed, 0 failed
+    Should Be Equal As Integers    ${run.rc}    0
+
+Times That Are None
+    [Documentation]    Refused before anything is started or asked.
+    Create VM With A Guest That Never Answers    vm0
+    ${error} =    Should Fail With    ConfigError    Start VM    vm0    timeout=0 s
+    Should Start With    ${error.summary}    timeout is 0 s, in which nothing can start.
+    FOR    ${keyword}    IN    Start VM    Start VMs    Stop VM    Reboot Guest    Ping Guest Agent
+        ${error} =    Should Fail With    ConfigError    ${keyword}    vm0    timeout=-1 s
+        Should Start With    ${error.summary}    timeout is -1 s, and no time is negative.
+    END
+    ${vm} =    Get VM    vm0
+    Should Be Equal    ${vm.artifacts}    ${None}
