@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from reliability.figures import RESULTS, load, store
+from reliability.kill_matrix import joined, run_matrix
 from reliability.page import PAGE, verdicts, write
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -32,8 +33,12 @@ def main(arguments: Sequence[str]) -> int:
         print(f"\n== {part}", flush=True)
         began = time.monotonic()
         figures = PARTS[part](options)
+        seconds = time.monotonic() - began
+        old = load(options.results, part) if part == "kill" and options.points else None
+        if old is not None and figures is not None:
+            figures, seconds = joined(old["figures"], figures), seconds + old["seconds"]
         if figures is not None:
-            store(options.results, part, options.seed, time.monotonic() - began, figures)
+            store(options.results, part, options.seed, seconds, figures)
     if options.results == RESULTS:
         write(PAGE, RESULTS)
         print(f"\n{PAGE.relative_to(ROOT)} is written.")
@@ -54,7 +59,9 @@ def _parser() -> argparse.ArgumentParser:
         "--factor", type=float, default=1.0, help="size; at 1 fuzzing takes an hour a target"
     )
     parser.add_argument("--seed", type=int, default=1, help="order of cycles and rounds")
-    parser.add_argument("--points", nargs="*", default=[], help="points of the kill matrix")
+    parser.add_argument(
+        "--points", nargs="*", default=[], help="points of the kill matrix, whose rows are renewed"
+    )
     parser.add_argument("--lanes", type=int, default=2, help="kill matrices side by side, 1 to 4")
     parser.add_argument("--results", type=Path, default=RESULTS, help="where the figures go")
     parser.add_argument("--page", action="store_true", help="only write docs/reliability.md")
@@ -68,8 +75,6 @@ def _soak(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def _kill(options: argparse.Namespace) -> dict[str, Any]:
-    from reliability.kill_matrix import run_matrix
-
     rounds = _scaled(ROUNDS, options)
     return run_matrix(options.points, rounds, options.seed, options.lanes)
 

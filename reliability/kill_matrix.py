@@ -15,9 +15,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
+from DtsVirtLibrary.host.sweep import sweep
 from reliability.images import make_image
 from reliability.points import (
+    BOTH_KILLED,
     ENDINGS,
     POINTS,
     PROCESS_TIMEOUT,
@@ -26,7 +29,7 @@ from reliability.points import (
     Ending,
     Point,
 )
-from reliability.processes import adopt_orphans
+from reliability.processes import adopt_orphans, children, reap
 from reliability.runs import ROOT, SUITES, Aftermath, Run, robot
 from reliability.witness import Witness
 
@@ -82,6 +85,12 @@ def run_matrix(points: Sequence[str], rounds: int, seed: int, lanes: int) -> dic
         raise SystemExit("A part of the kill matrix did not come to its end; see above.")
     rows = [[lane[number] for lane in results] for number in range(len(results[0]))]
     return {"limit": LIMIT, "lanes": lanes, "points": [_merged(parts) for parts in rows]}
+
+
+def joined(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
+    """Return the old figures with the rows that are new in their places, or at the end."""
+    rows = {row["name"]: row for row in (*old["points"], *new["points"])}
+    return {**new, "points": list(rows.values())}
 
 
 def _merged(parts: Sequence[dict[str, Any]]) -> dict[str, Any]:
@@ -190,6 +199,8 @@ def _end(run: Run, point: Point | Ending) -> float:
         os.close(pidfd)
         return time.monotonic()
     runner = int(run.wait_for("ready")["ready"])
+    if point is BOTH_KILLED:
+        return _kill_both(run, runner)
     if point is SECOND_INTERRUPT:
         os.kill(runner, signal.SIGINT)
         run.wait_for("teardown")
@@ -197,6 +208,20 @@ def _end(run: Run, point: Point | Ending) -> float:
     else:
         os.kill(runner, signal.SIGTERM)
     return time.monotonic()
+
+
+def _kill_both(run: Run, runner: int) -> float:
+    """Kill a runner and its supervisor, neither of which can act any more, and sweep."""
+    pids = (runner, *children(runner))
+    for number in (signal.SIGSTOP, signal.SIGKILL):
+        for pid in pids:
+            os.kill(pid, number)
+    killed = time.monotonic()
+    run.process.wait()
+    reap(pids)
+    with patch.dict(os.environ, {"XDG_RUNTIME_DIR": str(run.base)}):
+        sweep()
+    return killed
 
 
 def _new(parent: Path, purpose: str) -> Path:

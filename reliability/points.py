@@ -167,4 +167,9 @@ class Ending:
 SECOND_INTERRUPT = Ending("second-ctrl-c", "Ctrl-C, and a second one in the teardown")
 TERMINATION = Ending("sigterm", "SIGTERM while a keyword waits", "Waiting")
 PROCESS_TIMEOUT = Ending("pabot-timeout", "pabot --processtimeout")
-ENDINGS = (SECOND_INTERRUPT, TERMINATION, PROCESS_TIMEOUT)
+BOTH_KILLED = Ending(
+    "supervisor-too",
+    "the supervisor too, at the same moment; then another run sweeps",
+    "Stuck With Everything",
+)
+ENDINGS = (SECOND_INTERRUPT, TERMINATION, PROCESS_TIMEOUT, BOTH_KILLED)

@@ -37,6 +37,8 @@ def trace_of(undo: Sequence[str]) -> str | None:
     words = list(undo)
     if "netns" in words and "delete" in words:
         kind, path = "network namespace", Path("/run/netns", words[-1])
+    elif words[0] == "rm":
+        kind, path = "directory", Path(words[-1])
     elif "link" in words:
         kind, path = "interface", Path("/sys/class/net", words[-1])
     elif words[0] == "sh":  # a link that was moved into a namespace, or a bridge

@@ -33,6 +33,7 @@ class LocalHost:
         self._commands: set[command.Command] = set()
         self._directories: set[str] = set()
         self._undo: dict[str, tuple[str, ...]] = {}
+        self._passing: dict[str, str] = {}
         self._tokens = itertools.count(1)
 
     @property
@@ -176,8 +177,9 @@ class LocalHost:
 
     async def passing_directory(self, path: HostPath) -> None:
         """Make a directory that is removed if the runner dies, unless it was renamed."""
-        self._remove_on_death(os.path.abspath(path))
-        files.make_directory(path, 0o700)
+        place = os.path.abspath(path)
+        self._passing[place] = await self.on_runner_death(["rm", "-rf", "--", place])
+        files.make_directory(place, 0o700)
 
     async def sweep(self) -> list[str]:
         """Remove the private directories of runs that are dead; return their paths."""
@@ -187,10 +189,17 @@ class LocalHost:
         """Remove a file, or a directory with all in it; quiet if there is none."""
         await asyncio.to_thread(files.remove, path)
         self._directories.discard(str(path))
+        await self._passed(path)
 
     async def rename(self, old: HostPath, new: HostPath) -> None:
         """Rename within one file system, replacing `new` in one step."""
         files.rename(old, new)
+        await self._passed(old)
+
+    async def _passed(self, path: HostPath) -> None:
+        """Forget to remove a passing directory, which is not there any more."""
+        if token := self._passing.pop(os.path.abspath(path), None):
+            await self.forget(token)
 
     async def free_space(self, path: HostPath) -> int:
         """Return the bytes free to us where `path` is or would be made."""
@@ -221,6 +230,7 @@ class LocalHost:
         supervisor, self._supervisor = self._supervisor, None
         undo, self._undo = self._undo, {}
         self._directories.clear()
+        self._passing.clear()
         if supervisor is not None and not await supervisor.close():
             # It was killed: what it was to take back is still there.
             supervisor.discard_notebook()

@@ -265,7 +265,7 @@ class Host(Protocol):
         """
 
     async def passing_directory(self, path: HostPath) -> None:
-        """Make a directory of mode 0700, which is removed if the runner dies.
+        """Make a directory of mode 0700, which is removed if the runner dies or closes.
 
         One that was renamed meanwhile stays under its new name. A runner that lives removes
         it itself.

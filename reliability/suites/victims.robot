@@ -31,15 +31,8 @@ Warm Stop
     Stop VM    vm0
 
 Application
-    [Documentation]    All that a run can take from the host, as far as a machine without special
-    ...    hardware has it. The number of hugepages is one that nobody else asks for.
-    Reserve Host Hugepages    ${PAGES}
-    ${namespace} =    Create Network Namespace
-    Create Veth Pair    namespace=${namespace}
-    Create Tap
-    Create VM    vm0    mem=size=64,hugepage=yes    disk=file=${IMAGE},overlay=yes
-    Start VM    vm0    wait_for=process    warm=False
-    Start Application    shell    /bin/sh    prompt=REGEXP:[#$] $
+    [Documentation]    It is started last, when all else is there.
+    Take Everything
 
 Template
     [Documentation]    There is no template yet, so one is made.
@@ -58,8 +51,25 @@ Stuck
     Sleep    10 min    until somebody ends this
     [Teardown]    Take Time
 
+Stuck With Everything
+    [Documentation]    Nothing is given back before somebody ends this.
+    Take Everything
+    Tell    ready
+    Sleep    10 min
+
 
 *** Keywords ***
+Take Everything
+    [Documentation]    All that a run can take from the host, as far as a machine without special
+    ...    hardware has it. The number of hugepages is one that nobody else asks for.
+    Reserve Host Hugepages    ${PAGES}
+    ${namespace} =    Create Network Namespace
+    Create Veth Pair    namespace=${namespace}
+    Create Tap
+    Create VM    vm0    mem=size=64,hugepage=yes    disk=file=${IMAGE},overlay=yes
+    Start VM    vm0    wait_for=process    warm=False
+    Start Application    shell    /bin/sh    prompt=REGEXP:[#$] $
+
 Clone
     [Documentation]    Of the template, which is made where it is missing.
     Create VM    vm0    guest=default    disk=file=${IMAGE},overlay=yes

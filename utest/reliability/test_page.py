@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from reliability.figures import RESULTS, load, store
+from reliability.kill_matrix import joined
 from reliability.page import BEGIN, END, NOT_RUN, PAGE, renewed, verdicts
 
 ROW = {"name": "here", "title": "it is here", "seconds": [0.1, 0.3], "qemu": [0.0, 0.07]}
@@ -103,6 +104,18 @@ def test_what_is_not_reached_is_said(
     found = verdicts(part, stored(tmp_path, part, figures))
     assert len(found) == bool(missed)
     assert missed in "".join(found)
+
+
+def test_rows_that_were_measured_anew_take_the_place_of_the_old() -> None:
+    other = {**ROW, "name": "there"}
+    old = {"limit": 2.0, "lanes": 1, "points": [ROW, other]}
+    new = {"limit": 2.0, "lanes": 3, "points": [{**ROW, "seconds": [0.2]}, {**ROW, "name": "new"}]}
+    rows = joined(old, new)["points"]
+    assert [(row["name"], len(row["seconds"])) for row in rows] == [
+        ("here", 1),
+        ("there", 2),
+        ("new", 2),
+    ]
 
 
 def test_a_part_without_figures_is_a_miss() -> None:

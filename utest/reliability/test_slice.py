@@ -12,7 +12,14 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-POINTS = ("supervisor-told", "application", "second-ctrl-c", "sigterm", "pabot-timeout")
+POINTS = (
+    "supervisor-told",
+    "application",
+    "second-ctrl-c",
+    "sigterm",
+    "pabot-timeout",
+    "supervisor-too",
+)
 DEADLINE = 600.0
 
 pytestmark = [
@@ -42,7 +49,7 @@ def test_killed_runs_leave_nothing(tmp_path: Path) -> None:
     figures, printed = measure("kill", tmp_path, *options)
     assert [row["name"] for row in figures["points"]] == list(POINTS)
     assert all(len(row["seconds"]) == 1 for row in figures["points"])
-    assert "[5/5]" in printed
+    assert "[6/6]" in printed
 
 
 def test_starts_and_stops_leave_the_process_as_it_was(tmp_path: Path) -> None:
