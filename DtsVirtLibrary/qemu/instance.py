@@ -43,7 +43,7 @@ from DtsVirtLibrary.results import (
     PciFunction,
     VmDisplay,
 )
-from DtsVirtLibrary.spec import Device, Disk, HostPciDevice, Login
+from DtsVirtLibrary.spec import Device, Disk, HostPciDevice, Login, Nic
 from DtsVirtLibrary.timeline import Timeline
 
 LOGGER = logging.getLogger("DtsVirtLibrary.qemu")
@@ -72,6 +72,8 @@ class QemuInstance:
         self.draft: TemplateDraft | None = None
         self.saved = GuestAsSaved()
         self._known_interfaces: tuple[GuestInterface, ...] = ()
+        # Ids of cards that the guest of a clone has yet to find.
+        self._unmet: set[str | None] = set()
         self._agent = agent
         self._readiness = AgentReadiness(start.spec.name, monitor, agent) if agent else None
         self._state = GuestState(monitor)
@@ -194,6 +196,7 @@ class QemuInstance:
     async def wait_for_agent(self, deadline: Deadline, timeline: Timeline) -> None:
         """Return when the guest agent has answered; see :class:`AgentReadiness`."""
         await self._ready_agent().wait(deadline, timeline)
+        await self._meet_cards()
 
     async def wait_for_boot(self, old_boot: str, deadline: Deadline) -> None:
         """Return when the agent answers from another boot than `old_boot`."""
@@ -219,13 +222,14 @@ class QemuInstance:
         known, self._known_interfaces = self._known_interfaces, ()
         return known or await self.agent.interfaces()
 
-    def came_from(self, saved: GuestAsSaved, *, with_others: bool) -> None:
+    def came_from(self, saved: GuestAsSaved, later: Sequence[Nic]) -> None:
         """Take what is known of the guest's template.
 
-        :param with_others: the clone gets cards that the template has not.
+        :param later: cards that the clone gets and the template has not.
         """
         self.saved = saved
-        self._known_interfaces = () if with_others else saved.interfaces
+        self._known_interfaces = () if later else saved.interfaces
+        self._unmet = {nic.id for nic in later}
         self.monitor.on_event(self._forget_after_reset)
 
     def _forget_after_reset(self, event: MonitorEvent) -> None:
@@ -260,11 +264,11 @@ class QemuInstance:
             self.notes.append(f"VM '{self.spec.name}': its clock was not set: {error.summary}")
         if self.spec.fresh_identity:
             await renew_identity(self.agent)
-        await self._meet_cards()
 
     async def _meet_cards(self) -> None:
-        """Wait until the guest has the cards that a template could not hold."""
-        cards = [nic for nic in self.spec.nics if nic.id in self.plugged]
+        """Wait, once, until the guest has the cards that a template could not hold."""
+        cards = [nic for nic in self.spec.nics if nic.id in self._unmet]
+        self._unmet = set()
         for card in await wait_for_cards(self.agent, cards) if cards else ():
             self.notes.append(
                 f"VM '{self.spec.name}': its card '{card.id}' was plugged in, but the guest shows "

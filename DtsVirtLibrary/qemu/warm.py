@@ -178,7 +178,7 @@ def restoring(
             await load_all(instance.monitor, host, template.state_file)
         else:
             await load_state(instance.monitor, template.state)
-        instance.came_from(template.manifest.guest, with_others=bool(later))
+        instance.came_from(template.manifest.guest, later)
         for nic in later:
             await instance.plug(nic)
 
