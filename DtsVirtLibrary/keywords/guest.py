@@ -108,6 +108,8 @@ class GuestKeywords:
             needs_guest=True,
         )
         logger.info(f"rc={result.rc}")
+        if result.truncated:
+            logger.warn(f"VM '{vm}': the agent cut the output of '{command}' at 16 MiB.")
         for name, text in (("stdout", result.stdout), ("stderr", result.stderr)):
             if text:
                 logger.info(f"{name}:\n{text}")

@@ -19,6 +19,7 @@ class GuestState:
 
     :ivar boot: id of the guest's present boot, None while it is not known.
     :ivar reset_at: when the last reset was, in seconds of the launch.
+    :ivar as_saved: nothing has happened since the launch that the state of a clone does not tell.
     :ivar failed_disk: node of the disk that the last I/O error was on.
     """
 
@@ -26,6 +27,7 @@ class GuestState:
         self.boot: str | None = None
         self.reset_at = 0.0
         self.failed_disk: str | None = None
+        self.as_saved = True
         self._loss: GuestLoss | None = None
         self._waiting: list[asyncio.Future[GuestLoss]] = []
         # A guest may reboot while it comes up; from then on it is a surprise.
@@ -51,6 +53,7 @@ class GuestState:
     def settle(self) -> None:
         """The guest is up, so the next reset is a surprise."""
         self._resets_expected = False
+        self.as_saved = False
 
     async def wait_lost(self) -> GuestLoss:
         """Return what keeps the guest from going on, or a reset that nobody asked for."""
@@ -87,6 +90,7 @@ class GuestState:
 
     def _note_reset(self, event: MonitorEvent) -> None:
         boot, self.boot, self._loss = self.boot, None, None
+        self.as_saved = False
         self.reset_at = event.at
         if self._resets_expected:
             return

@@ -210,9 +210,10 @@ class QemuInstance:
 
     @property
     def serves_ssh(self) -> bool:
-        """Whether the guest's SSH server is known to answer."""
+        """Whether the guest's SSH server is known to answer, as that of a clone at its start."""
         # One with fresh keys has been told to read them, and may be away for a moment.
-        return self.saved.serves_ssh and not self.spec.fresh_identity
+        fresh = bool(self.spec.fresh_identity)
+        return self.saved.serves_ssh and not fresh and self._state.as_saved
 
     async def interfaces(self) -> tuple[GuestInterface, ...]:
         """Return the guest's network interfaces.

@@ -4,6 +4,7 @@ Documentation       vhost-user back ends that go while the VM runs, that come ba
 
 Resource            ../resources/common.resource
 Library             ../resources/VhostUserPeers.py
+Library             ../resources/Failures.py
 Library             SSHLibrary
 
 Suite Setup         Start VM With Two Back Ends
@@ -21,10 +22,10 @@ A Back End That Goes Is Told
     [Tags]    fault-42    both-versions
     Stop Back End    ${SOCKETS}/plain
     Wait Until VM NIC Is Disconnected    vm0    dead    timeout=10 s
-    Run Keyword And Expect Error
+    Should Fail Saying    BackendError
     ...    VM 'vm0': the vhost-user back end of card 'dead' is disconnected.*
     ...    VM NIC Should Be Connected    vm0    dead
-    Run Keyword And Expect Error
+    Should Fail Saying    WaitTimeout
     ...    VM 'vm0': the vhost-user back end of card 'dead' is not connected after *
     ...    Wait Until VM NIC Is Connected    vm0    dead    timeout=0.5 s
     VM Should Be Running    vm0
@@ -42,7 +43,7 @@ A Back End That Comes Back Is Connected Again
 An Unknown Card Is Told With Those There Are
     [Documentation]    Only cards with such a back end count.
     [Tags]    fault-42
-    Run Keyword And Expect Error
+    Should Fail Saying    ConfigError
     ...    VM 'vm0' has no card 'ded' with a vhost-user back end. Did you mean 'dead'?*dead, back*
     ...    VM NIC Should Be Connected    vm0    ded
     Stop VM    vm0    timeout=0

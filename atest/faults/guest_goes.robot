@@ -3,6 +3,7 @@ Documentation       A guest that reboots or powers off while it is needed: what 
 ...                 at once, and what belonged to the old boot ends with it.
 
 Resource            ../resources/guest.resource
+Library             ../resources/Failures.py
 Library             SSHLibrary
 
 Suite Setup         Start A Guest
@@ -18,7 +19,7 @@ The Guest Reboots Under A Command Of Its Agent
     [Documentation]    The message has the boot that ended; the VM lives, its SSH session is over.
     [Tags]    fault-58
     ${boot} =    Get Boot Of Guest    vm0
-    ${error} =    Run Keyword And Expect Error
+    ${error} =    Should Fail Saying    GuestRebooted
     ...    VM 'vm0': the guest was reset within 'Execute In Guest', and what that had begun in it is lost.*
     ...    Execute In Guest    vm0    echo b > /proc/sysrq-trigger; sleep 60
     Should Contain    ${error}    Boot id before: ${boot}
@@ -27,7 +28,7 @@ The Guest Reboots Under A Command Of Its Agent
 The Reboot Is Remembered And The New Boot Waited For
     [Documentation]    By its event, too. SSHLibrary is logged in to the new boot then.
     [Tags]    fault-58
-    Run Keyword And Expect Error
+    Should Fail Saying    GuestRebooted
     ...    VM 'vm0': the guest was reset * and no keyword asked for that*
     ...    VM Should Not Have Crashed    vm0
     ${reset} =    Wait Until VM Event    vm0    RESET    timeout=1 s
@@ -48,7 +49,7 @@ The Guest Powers Off Under A Command Of Its Agent
     [Documentation]    With QEMU's reason; nothing is left, and it is no crash.
     [Tags]    fault-60
     Wait Until Guest Is Ready    vm0
-    ${error} =    Run Keyword And Expect Error
+    ${error} =    Should Fail Saying    GuestShutdown
     ...    VM 'vm0': the guest shut itself down (guest-shutdown); 'Execute In Guest' needs it running.*
     ...    Execute In Guest    vm0    echo o > /proc/sysrq-trigger; sleep 60
     Should Contain    ${error}    Process ended: exit code 0

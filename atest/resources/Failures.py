@@ -27,6 +27,13 @@ class Failures:
             return cause
         raise AssertionError(f"'{name}' did not fail; {error} was expected.")
 
+    @keyword
+    def should_fail_saying(self, error: str, pattern: str, name: str, *arguments: object) -> str:
+        """Runs a keyword, fails unless its error has this class and text, and returns the text."""
+        text = str(self.should_fail_with(error, name, *arguments))
+        BuiltIn().should_match(text, pattern)
+        return text
+
 
 def _cause(failure: BaseException) -> DtsVirtError:
     """Return the library's error that Robot Framework's own one was made of."""

@@ -124,6 +124,7 @@ class FakeInstance:
         self.surprises: list[str] = []
         self.resets: list[str] = []
         self.last_events = ""
+        self.events: list[MonitorEvent] = []
         self.connected = True
         self.resets_expected = False
         self.access = GuestAccess()
@@ -254,7 +255,8 @@ class FakeInstance:
     async def wait_for_event(
         self, names: Collection[str], *, deadline: Deadline, since: float = 0.0
     ) -> MonitorEvent:
-        raise NotImplementedError
+        await self._monitor("wait_for_event")
+        return next(item for item in self.events if item.name in names and item.at >= since)
 
     async def pci_functions(self) -> tuple[PciFunction, ...]:
         await self._monitor("pci_functions")

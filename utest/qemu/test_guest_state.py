@@ -117,3 +117,16 @@ async def test_a_guest_may_reboot_while_it_comes_up(events: Events) -> None:
     state = GuestState(events)  # type: ignore[arg-type]
     events.send(reset())
     assert state.unasked_resets == []
+
+
+@pytest.mark.parametrize("settled", [False, True])
+async def test_what_a_clone_was_saved_with_holds_until_something_happens(
+    events: Events, settled: bool
+) -> None:
+    state = GuestState(events)  # type: ignore[arg-type]
+    assert state.as_saved
+    if settled:
+        state.settle()
+    else:
+        events.send(reset())
+    assert not state.as_saved

@@ -17,7 +17,7 @@ from DtsVirtLibrary.errors import (
     VmDied,
     WaitTimeout,
 )
-from DtsVirtLibrary.results import GuestLoss, LossKind, Readiness
+from DtsVirtLibrary.results import GuestLoss, LossKind, MonitorEvent, Readiness
 from DtsVirtLibrary.vm import operations, states
 from DtsVirtLibrary.vm.context import MachineContext
 from DtsVirtLibrary.vm.machine import Machine
@@ -207,3 +207,13 @@ async def test_a_back_end_is_waited_for(machine: Machine, instance: FakeInstance
     await waiting
     with pytest.raises(WaitTimeout, match="card 'nic0' is not disconnected after"):
         await states.wait_for_backend(machine, "nic0", connected=False, seconds=0.01)
+
+
+async def test_an_event_of_the_past_counts_unless_it_is_not_after_another(
+    machine: Machine, instance: FakeInstance
+) -> None:
+    instance.events = [MonitorEvent("RESET", {}, 1.0), MonitorEvent("RESET", {}, 1.5)]
+    first = await states.wait_for_event(machine, ["RESET", "STOP"], None, 60)
+    assert first.at == 1.0
+    second = await states.wait_for_event(machine, ["RESET", "STOP"], first, 60)
+    assert second.at == 1.5
