@@ -16,6 +16,7 @@ from DtsVirtLibrary.host.sizes import parse_kib, size_text
 from DtsVirtLibrary.results import HugepagePool
 
 COMMAND_TIMEOUT = 60.0
+LOCKED = 'umask 077 && exec flock -w 4 "$1" sh -c "$2" sh "$3" "$4"'
 # Two runners that read, add and write at the same time would count the same pages, so
 # the sum is made under a lock that all of them take. Surplus pages are not in the number
 # that is written: the kernel frees those by itself.
@@ -225,10 +226,11 @@ async def _known_pool(host: Host, size: int, node: int | None, sysfs: str) -> Hu
 
 
 def _change_argv(size: int, node: int | None, change: int, sysfs: str) -> Sequence[str]:
-    # One lock for all nodes: a number written for the host moves those of the nodes.
-    lock = _directory(size, None, sysfs)
+    # One lock for all nodes: a number written for the host moves those of the nodes. Who may
+    # not change it may not open the lock either, and so hold nobody up.
+    lock = f"{'/run' if sysfs == '/sys' else sysfs}/dtsvirt-hugepages-{size}.lock"
     directory = _directory(size, node, sysfs)
-    return ("flock", "-w", "4", lock, "sh", "-c", CHANGE, "sh", directory, str(change))
+    return ("sh", "-c", LOCKED, "sh", lock, CHANGE, directory, str(change))
 
 
 async def _add(host: Host, pool: HugepagePool, count: int, sysfs: str) -> None:

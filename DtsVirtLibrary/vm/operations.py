@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from DtsVirtLibrary.errors import AgentError, ConfigError, nearest
+from DtsVirtLibrary.guest.banner import wait_for_banner
 from DtsVirtLibrary.host.protocol import Host
 from DtsVirtLibrary.loop import Deadline
 from DtsVirtLibrary.results import GuestAccess, GuestInterface, Readiness, VmStatus
@@ -169,11 +170,13 @@ async def wait_for_login(machine: Machine) -> None:
             "for SSH. Leave the parameter net out, or give it type=nic and type=user."
         )
     deadline = Deadline(spec.timeouts.login)
-    await machine.use(
-        "Log In To VM",
-        lambda instance: wait_until_ready(spec, instance, Readiness.SSH, deadline, Timeline()),
-        needs_guest=True,
-    )
+
+    async def work(instance: Instance) -> None:
+        # A clone's server answers at once when it is started, but may have been ended since.
+        if instance.forward is not None:
+            await wait_for_banner(spec.name, *instance.forward, deadline=deadline)
+
+    await machine.use("Log In To VM", work, needs_guest=True)
 
 
 async def prepare_login(host: Host, machine: Machine) -> tuple[Login, GuestAccess]:

@@ -60,6 +60,13 @@ Nobody Gets At Anything
     VM Should Be Running    vm0
     Guest Should Answer    vm0
 
+Nobody Gets At What Outlives The VM
+    [Documentation]    Its template, and the key of its guest.
+    @{templates} =    List VM Templates
+    ${facts} =    Files Of VM    ${PID}    ${templates[0].directory}    ${SESSION.key}
+    ${worked} =    Try As User    ${NOBODY}    ${facts}    ${PASSWORD}
+    Should Be Empty    ${worked}
+
 The Guest Is Opened By The User's Key Alone
     [Documentation]    Its port is open to every user of the host, and no password fits.
     ${let_in} =    Guess Passwords    ${SESSION.host}    ${SESSION.port}    ${PASSWORD}

@@ -271,3 +271,12 @@ def test_what_is_no_size_is_refused(text: str) -> None:
 def test_sizes_are_shown_in_the_largest_unit() -> None:
     shown = [size_text(size) for size in (4, 2048, 3072, 1048576)]
     assert shown == ["4 KiB", "2 MiB", "3 MiB", "1 GiB"]
+
+
+async def test_nobody_else_can_hold_the_change_up(host: LocalHost) -> None:
+    need_root()
+    reserved = await hugepages.reserve(host, pages=1)
+    locks = list(Path("/run").glob("dtsvirt-hugepages-*.lock"))
+    await hugepages.release(host, reserved)
+    assert locks
+    assert {lock.stat().st_mode & 0o777 for lock in locks} == {0o600}
