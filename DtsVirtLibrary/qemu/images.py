@@ -97,6 +97,12 @@ class ImageCheck:
             below = backing_path(path, head)
             if below is None:
                 return chain
+            if header.backing_format is None:
+                raise ImageError(
+                    f"{where}: {_described(names)} does not say of which format '{below}' is, and "
+                    "QEMU would guess it from the content, which a guest may have written. Say it: "
+                    f"qemu-img rebase -u -b '{below}' -F qcow2 '{path}' (or -F raw)."
+                )
             names.append(await self._host.real_path(below))
             if names[-1] in names[:-1]:
                 raise ImageError(f"{where}: {_described(names)}: these go in a circle.")

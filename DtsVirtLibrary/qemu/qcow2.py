@@ -15,6 +15,11 @@ _BASE = struct.Struct(">4sIQI")
 _FEATURES = struct.Struct(">Q")
 _FEATURES_AT = 72
 _DIRTY = 1
+_LENGTH = struct.Struct(">I")
+_LENGTH_AT = 100
+# kind and length of a header extension; the next one begins at a multiple of 8
+_EXTENSION = struct.Struct(">II")
+_LAST_EXTENSION, _BACKING_FORMAT = 0, 0xE2792ACA
 # "nbd:host:1", "json:{...}": no path of this host.
 _PROTOCOL = re.compile(r"[a-z][a-z0-9+.-]*:")
 
@@ -24,11 +29,14 @@ class Qcow2Header:
     """What is known of an image.
 
     :ivar backing: path of the image below this one, from where this one is; None without one.
+    :ivar backing_format: format of the image below; None if it is not said, and QEMU would
+        guess it from that image's content.
     :ivar dirty: the image was not closed, and QEMU repairs its counts when it opens it.
     """
 
     backing: str | None = None
     dirty: bool = False
+    backing_format: str | None = None
 
 
 def is_qcow2(head: bytes) -> bool:
@@ -50,7 +58,26 @@ def read_header(head: bytes) -> Qcow2Header | None:
             return None
         (features,) = _FEATURES.unpack_from(head, _FEATURES_AT)
         dirty = bool(features & _DIRTY)
-    return Qcow2Header(_path(name.decode("utf-8", "surrogateescape")), dirty)
+    backing = _path(name.decode("utf-8", "surrogateescape"))
+    return Qcow2Header(backing, dirty, _backing_format(head, version))
+
+
+def _backing_format(head: bytes, version: int) -> str | None:
+    """Return the format of the image below from the extensions that follow the header."""
+    at = _FEATURES_AT
+    if version > 2:
+        if len(head) < _LENGTH_AT + _LENGTH.size:
+            return None
+        (at,) = _LENGTH.unpack_from(head, _LENGTH_AT)
+    while at + _EXTENSION.size <= len(head):
+        kind, length = _EXTENSION.unpack_from(head, at)
+        at += _EXTENSION.size
+        if kind == _BACKING_FORMAT:
+            return head[at : at + length].decode("ascii", "replace") or None
+        if kind == _LAST_EXTENSION:
+            return None
+        at += -(-length // 8) * 8
+    return None
 
 
 def backing_path(path: str, head: bytes) -> str | None:

@@ -14,6 +14,8 @@ from DtsVirtLibrary.spec import Disk, Origin
 
 pytestmark = pytest.mark.qemu
 CLUSTER = 64 << 10
+# The kind of the extension of a qcow2 header that has the format of the image below.
+BACKING_FORMAT = b"\xe2\x79\x2a\xca"
 
 
 def create(path: Path, *options: str) -> Path:
@@ -195,3 +197,19 @@ async def test_an_image_that_another_process_writes_to(
         f"image '{path}' is in use: process {holder.pid} (qemu-io) that is none of this run's"
         in (caught.value.summary)
     )
+
+
+@pytest.mark.parametrize("version", ["0.10", "1.1"])
+async def test_a_base_whose_format_is_not_said(
+    check: ImageCheck, tmp_path: Path, version: str
+) -> None:
+    base = create(tmp_path / "base")
+    top = create(tmp_path / "top", "-o", f"compat={version}", "-F", "qcow2", "-b", str(base))
+    await check.check("vm0", disk(top))
+    # qemu-img makes none any more: the extension that says it becomes one of no known kind.
+    data = top.read_bytes()
+    assert data.count(BACKING_FORMAT) == 1
+    top.write_bytes(data.replace(BACKING_FORMAT, b"\x12\x34\x56\x78"))
+    error = await refusal(check, top)
+    assert f"disk image '{top}' does not say of which format '{base}' is" in error.summary
+    assert f"qemu-img rebase -u -b '{base}' -F qcow2 '{top}'" in error.summary
