@@ -11,6 +11,11 @@ Test Timeout        5 min
 Test Tags           agent
 
 
+*** Variables ***
+# Each specification is started once here, so a template would be made for nothing.
+${WARM}      ${FALSE}    # robocop: off=VAR02
+
+
 *** Test Cases ***
 There Is No Network
     [Documentation]    Neither on the host's side nor in the guest.

@@ -14,6 +14,8 @@ Test Tags           configuration
 
 
 *** Variables ***
+# Each specification is started once here, so a template would be made for nothing.
+${WARM}         ${FALSE}    # robocop: off=VAR02
 ${CONFIGS}      ${CURDIR}/_data/configs
 
 

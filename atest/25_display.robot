@@ -10,6 +10,11 @@ Suite Teardown      Stop All VMs    timeout=0 s
 Test Tags           display    both-versions
 
 
+*** Variables ***
+# Each specification is started once here, so a template would be made for nothing.
+${WARM}      ${FALSE}    # robocop: off=VAR02
+
+
 *** Test Cases ***
 The Picture Shows The Display
     [Documentation]    Text on a ground, not one colour.
