@@ -25,6 +25,8 @@ from DtsVirtLibrary.config.problems import LONGEST_SHOWN, problem, shown
 from DtsVirtLibrary.errors import ConfigError
 from DtsVirtLibrary.spec import Origin
 
+# Far more than any VM has; a file full of separators would take seconds to read.
+MOST_OPTIONS = 10_000
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 UNQUOTED = re.compile(r"[^,;\n]*")
 BLANKS = re.compile(r"[^\S\n]*")
@@ -86,6 +88,7 @@ class _Scanner:
         self._place = place
         self._conceal = conceal
         self._position = 0
+        self._count = 0
 
     def entries(self) -> list[list[WrittenOption]]:
         entries: list[list[WrittenOption]] = [[]]
@@ -96,6 +99,9 @@ class _Scanner:
                 self._position += 1
                 continue
             entries[-1].append(self._option())
+            self._count += 1
+            if self._count > MOST_OPTIONS:
+                raise self._problem(self._position - 1, f"more than {MOST_OPTIONS} options")
             if self._next_line_begins_an_entry(entries[-1]):
                 entries.append([])
         return [entry for entry in entries if entry]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from DtsVirtLibrary.config.grammar import Line, parse_value, quote
+from DtsVirtLibrary.config.grammar import MOST_OPTIONS, Line, parse_value, quote
 from DtsVirtLibrary.errors import ConfigError
 from DtsVirtLibrary.spec import Origin
 
@@ -155,3 +155,10 @@ def test_concealed_values_are_in_no_message(text: str) -> None:
 )
 def test_quoting_only_where_needed(text: str, quoted: str) -> None:
     assert quote(text) == quoted
+
+
+def test_a_value_has_so_many_options_at_most() -> None:
+    assert len(read("=;" * MOST_OPTIONS)) == MOST_OPTIONS
+    message = refused("=;" * 125_000)
+    assert message.startswith("a.cfg:1: cpu: more than 10000 options")
+    assert len(message) < 300
