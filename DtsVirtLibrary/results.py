@@ -8,6 +8,8 @@ from enum import Enum
 from types import MappingProxyType
 from typing import Any
 
+from DtsVirtLibrary.printable import printable
+
 
 class VmStatus(Enum):
     """Where a VM is in its life."""
@@ -74,6 +76,10 @@ class CommandResult:
     stdout: str
     stderr: str
     truncated: bool = False
+
+    def facts(self) -> list[str]:
+        """Return the outputs for a message, made fit for it."""
+        return [f"stdout: {printable(self.stdout)}", f"stderr: {printable(self.stderr)}"]
 
 
 @dataclass(frozen=True)

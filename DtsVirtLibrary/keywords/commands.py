@@ -57,7 +57,7 @@ class CommandKeywords:
         if expected_rc is not None and result.rc != expected_rc:
             raise CommandError(
                 f"Command '{command}' returned rc {result.rc} on the host, expected {expected_rc}.",
-                Evidence(argv=argv, facts=[f"stdout: {result.stdout}", f"stderr: {result.stderr}"]),
+                Evidence(argv=argv, facts=result.facts()),
             )
         return result
 

@@ -116,7 +116,7 @@ class GuestKeywords:
         if expected_rc is not None and result.rc != expected_rc:
             raise GuestCommandFailed(
                 f"VM '{vm}': command '{command}' returned rc {result.rc}, expected {expected_rc}.",
-                Evidence(vm=vm, facts=[f"stdout: {result.stdout}", f"stderr: {result.stderr}"]),
+                Evidence(vm=vm, facts=result.facts()),
             )
         return result
 
