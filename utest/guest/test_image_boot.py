@@ -1,7 +1,8 @@
 """The real embedded guest, built from real packages, on a real QEMU."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -148,28 +149,35 @@ async def zombies(sh: Any) -> str:
 
 
 def use_over_ssh(port: int, image: GuestImage) -> None:
-    """Log in by key and by password, run commands, use the shell and transfer a file."""
-    logins: list[dict[str, Any]] = [{"key_filename": image.key}, {"password": "tester"}]
-    for credentials in logins:
-        with paramiko.SSHClient() as client:
-            client.set_missing_host_key_policy(paramiko.AutoAddPolicy())
-            client.connect(
-                "127.0.0.1",
-                port,
-                "root",
-                **credentials,
-                allow_agent=False,
-                look_for_keys=False,
-                banner_timeout=BOOT_SECONDS,
-                auth_timeout=BOOT_SECONDS,
-                channel_timeout=BOOT_SECONDS,
-            )
-            _, output, _ = client.exec_command(
-                "insmod --help 2>/dev/null; id -un", timeout=BOOT_SECONDS
-            )
-            assert output.read() == b"root\n"
-            check_shell(client)
-            check_transfer(client)
+    """Log in by key alone, run a command, use the shell and transfer a file."""
+    for password in ("", "tester", "root"):
+        with pytest.raises(paramiko.AuthenticationException), connected(port, password=password):
+            pass
+    with connected(port, key_filename=image.key) as client:
+        _, output, _ = client.exec_command(
+            "insmod --help 2>/dev/null; id -un", timeout=BOOT_SECONDS
+        )
+        assert output.read() == b"root\n"
+        check_shell(client)
+        check_transfer(client)
+
+
+@contextmanager
+def connected(port: int, **credentials: Any) -> Iterator[paramiko.SSHClient]:
+    with paramiko.SSHClient() as client:
+        client.set_missing_host_key_policy(paramiko.AutoAddPolicy())
+        client.connect(
+            "127.0.0.1",
+            port,
+            "root",
+            **credentials,
+            allow_agent=False,
+            look_for_keys=False,
+            banner_timeout=BOOT_SECONDS,
+            auth_timeout=BOOT_SECONDS,
+            channel_timeout=BOOT_SECONDS,
+        )
+        yield client
 
 
 def check_shell(client: paramiko.SSHClient) -> None:
