@@ -8,7 +8,7 @@ Library           Intruders.py
 Library           Processes.py
 
 Suite Setup       Start VM That Has Everything
-Suite Teardown    Stop All VMs    timeout=0 s
+Suite Teardown    End What Was Started
 Test Timeout      4 min
 
 Test Tags         security
@@ -130,6 +130,7 @@ Another Boot Has Another Host Key
 Start VM That Has Everything
     [Documentation]    A console and a monitor on sockets, a display with a password.
     ${short} =    Evaluate    tempfile.mkdtemp(prefix='mon', dir='/tmp')    modules=tempfile
+    VAR    ${PLACE}    ${short}    scope=SUITE
     VAR    ${MONITOR}    ${short}/hmp.sock    scope=SUITE
     Create VM    vm0
     ...    vnc=password=${PASSWORD}
@@ -147,3 +148,8 @@ Find Out What It Has
     ${directory} =    Get Directory Of VM    ${PID}
     ${facts} =    Files Of VM    ${PID}    ${directory}    ${short}
     VAR    ${FACTS}    ${facts}    scope=SUITE
+
+End What Was Started
+    [Documentation]    The VM, and the directory of its monitor.
+    Stop All VMs    timeout=0 s
+    Remove Directory    ${PLACE}    recursive=${True}
