@@ -92,7 +92,7 @@ class CloneFloor:
         while str(SYNC).encode() not in received.rpartition(b"\xff")[2]:
             received += self._agent.recv(4096)
 
-    def log_in(self, user: str, password: str) -> float:
+    def log_in(self, user: str, key: str | None) -> float:
         """Log in over SSH and open a shell; return the seconds since the start of that."""
         text = self._execute("human-monitor-command", {"command-line": "info usernet"})
         found = FORWARD.search(text)
@@ -102,7 +102,7 @@ class CloneFloor:
         client.set_missing_host_key_policy(paramiko.AutoAddPolicy())
         options = {"allow_agent": False, "look_for_keys": False}
         with client:
-            client.connect(found[1], int(found[2]), user, password, **options)
+            client.connect(found[1], int(found[2]), user, key_filename=key, **options)
             client.invoke_shell()
             return time.monotonic() - start
 

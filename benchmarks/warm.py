@@ -37,6 +37,7 @@ from DtsVirtLibrary.results import Readiness  # noqa: E402
 from DtsVirtLibrary.spec import Accelerator  # noqa: E402
 from DtsVirtLibrary.vm import snapshots  # noqa: E402
 from DtsVirtLibrary.vm.machine import Machine  # noqa: E402
+from DtsVirtLibrary.vm.operations import prepare_login  # noqa: E402
 from DtsVirtLibrary.vm.templates import make_template  # noqa: E402
 
 PATIENCE = 300.0
@@ -140,13 +141,14 @@ class Session:
         library = SSHLibrary()
         start = time.monotonic()
         session = await self.vm.start(Readiness.SSH, PATIENCE, warm=True)
-        login = self.vm.specification().login
-        await asyncio.to_thread(ssh.log_in, library, session, login, 60.0)
+        login, access = await prepare_login(self.parts.host, self.vm)
+        trust = ssh.Trust(session, access.host_keys)
+        await asyncio.to_thread(ssh.log_in, library, session, login, trust, 60.0)
         both.library.append(time.monotonic() - start)
         library.close_all_connections()
         await self.vm.kill()
         with CloneFloor(self.warm_argv, self.template) as floor:
-            took = await asyncio.to_thread(floor.log_in, login.user, str(login.password or ""))
+            took = await asyncio.to_thread(floor.log_in, login.user, login.key)
         both.floor.append(floor.seconds + took)
 
     async def _snapshot(self) -> None:

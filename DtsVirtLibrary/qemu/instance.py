@@ -23,6 +23,7 @@ from DtsVirtLibrary.qemu.agent_readiness import AgentReadiness
 from DtsVirtLibrary.qemu.backends import Backends
 from DtsVirtLibrary.qemu.fresh_identity import renew_identity
 from DtsVirtLibrary.qemu.guest_state import GuestState
+from DtsVirtLibrary.qemu.inheritance import Inheritance
 from DtsVirtLibrary.qemu.late_cards import wait_for_cards
 from DtsVirtLibrary.qemu.monitor import Monitor
 from DtsVirtLibrary.qemu.pci import guest_address, pci_functions, unnumbered_bridges
@@ -70,8 +71,7 @@ class QemuInstance:
         self.plugged: dict[str, StartResources] = {}
         self._snapshots = Snapshots(self)
         self.draft: TemplateDraft | None = None
-        self.saved = GuestAsSaved()
-        self._known_interfaces: tuple[GuestInterface, ...] = ()
+        self.inherited = Inheritance(monitor)
         # Ids of cards that the guest of a clone has yet to find.
         self._unmet: set[str | None] = set()
         self._agent = agent
@@ -211,32 +211,20 @@ class QemuInstance:
     @property
     def serves_ssh(self) -> bool:
         """Whether the guest's SSH server is known to answer, as that of a clone at its start."""
-        # One with fresh keys has been told to read them, and may be away for a moment.
-        fresh = bool(self.spec.fresh_identity)
-        return self.saved.serves_ssh and not fresh and self._state.as_saved
+        return self.inherited.serves_ssh and self._state.as_saved
 
     async def interfaces(self) -> tuple[GuestInterface, ...]:
-        """Return the guest's network interfaces.
-
-        Those of a clone to which nothing was added are known once without asking.
-        """
-        known, self._known_interfaces = self._known_interfaces, ()
-        return known or await self.agent.interfaces()
+        """Return the guest's network interfaces."""
+        return self.inherited.interfaces() or await self.agent.interfaces()
 
     def came_from(self, saved: GuestAsSaved, later: Sequence[Nic]) -> None:
         """Take what is known of the guest's template.
 
         :param later: cards that the clone gets and the template has not.
         """
-        self.saved = saved
-        self._known_interfaces = () if later else saved.interfaces
+        fresh = self.spec.fresh_identity
+        self.inherited.take(saved, with_others=bool(later), fresh_identity=fresh)
         self._unmet = {nic.id for nic in later}
-        self.monitor.on_event(self._forget_after_reset)
-
-    def _forget_after_reset(self, event: MonitorEvent) -> None:
-        """What boots anew is no longer as it was saved."""
-        if event.name == "RESET":
-            self.saved, self._known_interfaces = GuestAsSaved(), ()
 
     async def save_template(self, *, serves_ssh: bool) -> None:
         """Save the VM as the template that it was started for, and leave it stopped.
@@ -260,7 +248,7 @@ class QemuInstance:
         if not self.placement.restored:
             return
         try:
-            await freshen(self.agent, self.spec, self.saved.receiver)
+            await freshen(self.agent, self.spec, self.inherited.receiver())
         except AgentCommandError as error:
             self.notes.append(f"VM '{self.spec.name}': its clock was not set: {error.summary}")
         if self.spec.fresh_identity:
@@ -295,7 +283,9 @@ class QemuInstance:
             key = await self._start.login_key()
         elif embedded and key is None and login.user == access.EMBEDDED_USER:
             await access.set_password(self.agent, self.spec, login)
-        keys = await access.host_keys(self.agent, self.spec) if self.has_agent else None
+        keys: frozenset[str] | None = self.inherited.host_keys() or None
+        if keys is None and self.has_agent:
+            keys = await access.host_keys(self.agent, self.spec)
         return GuestAccess(key, keys, self._state.reset_at)
 
     async def wait_closed(self) -> int:

@@ -44,11 +44,13 @@ class GuestAsSaved:
     :ivar interfaces: its network interfaces.
     :ivar receiver: the program that waits for a clone's name and time; None for none.
     :ivar serves_ssh: its SSH server had answered.
+    :ivar host_keys: public keys of that (``ssh-ed25519 AAAA...``); none if they are not known.
     """
 
     interfaces: tuple[GuestInterface, ...] = ()
     receiver: NameReceiver | None = None
     serves_ssh: bool = False
+    host_keys: tuple[str, ...] = ()
 
     @classmethod
     def from_values(cls, values: Any) -> GuestAsSaved:
@@ -62,7 +64,7 @@ class GuestAsSaved:
             for item in values["interfaces"]
         )
         receiver = NameReceiver(**values["receiver"]) if values["receiver"] else None
-        return cls(interfaces, receiver, values["serves_ssh"])
+        return cls(interfaces, receiver, values["serves_ssh"], tuple(values["host_keys"]))
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from DtsVirtLibrary.qemu.storage import is_block_device
 from DtsVirtLibrary.spec import Device, Disk, HostPciDevice, Nic, UserBackend, VmSpec
 
 # Raised when templates of the former kind must not be used any more.
-FORMAT = 2
+FORMAT = 3
 NAME = "template"
 # Two images that name each other would never end.
 LONGEST_CHAIN = 32

@@ -25,6 +25,7 @@ from DtsVirtLibrary.errors import (
 from DtsVirtLibrary.host.lock import host_lock
 from DtsVirtLibrary.host.protocol import Host
 from DtsVirtLibrary.loop import Deadline
+from DtsVirtLibrary.qemu import access
 from DtsVirtLibrary.qemu.agent import Agent
 from DtsVirtLibrary.qemu.migration import load_all, load_state, save_all, save_state
 from DtsVirtLibrary.qemu.name_receiver import (
@@ -119,11 +120,12 @@ class TemplateDraft:
 
     async def prepare(self, instance: QemuInstance, serves_ssh: bool) -> GuestAsSaved:
         """Have the guest wait for what its clones will be told, and do nothing else."""
-        interfaces = await instance.agent.interfaces()
-        embedded = instance.spec.boot.guest is not None
-        receiver = await start_receiver(instance.agent) if embedded else None
+        agent, spec = instance.agent, instance.spec
+        interfaces = await agent.interfaces()
+        keys = await access.host_keys(agent, spec) or () if serves_ssh else ()
+        receiver = await start_receiver(agent) if spec.boot.guest is not None else None
         await wait_until_quiet(self.host, instance.monitor, instance.pid)
-        return GuestAsSaved(interfaces, receiver, serves_ssh)
+        return GuestAsSaved(interfaces, receiver, serves_ssh, tuple(sorted(keys)))
 
 
 def for_source(placement: Placement, draft: str, spec: VmSpec) -> Placement:

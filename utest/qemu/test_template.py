@@ -29,7 +29,9 @@ from DtsVirtLibrary.results import GuestAddress, GuestInterface
 KEY = "0123456789abcdef01234567"
 ADDRESS = GuestAddress("10.0.2.15", 24, "ipv4")
 INTERFACES = (GuestInterface("lo", None), GuestInterface("eth0", "52:54:00:00:00:01", (ADDRESS,)))
-GUEST = GuestAsSaved(INTERFACES, NameReceiver(117, 1000), serves_ssh=True)
+GUEST = GuestAsSaved(
+    INTERFACES, NameReceiver(117, 1000), serves_ssh=True, host_keys=("ssh-ed25519 AAAA",)
+)
 
 
 @pytest.fixture
