@@ -5,9 +5,7 @@ It checks, keeps and logs nothing, and gives the clone neither name nor time.
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
 import re
 import socket
 import subprocess
@@ -22,9 +20,7 @@ from typing import Any
 
 import paramiko
 
-MONITOR, AGENT = 10, 11
-SYNC = 4711
-FORWARD = re.compile(r"TCP\[HOST_FORWARD\]\s+\d+\s+(\S+)\s+(\d+)\s+\S+\s+22\s")
+from benchmarks.floor import AGENT, FORWARD, MONITOR, SYNC, spawn
 
 
 class CloneFloor:
@@ -151,23 +147,3 @@ def moved(word: str, argv: Sequence[str], template: str, directory: str) -> str:
         if template not in place:
             word = word.replace(place, f"path={directory}/")
     return word
-
-
-def spawn(argv: Sequence[str], sockets: dict[int, socket.socket]) -> subprocess.Popen[bytes]:
-    """Start a program that inherits sockets under these numbers, and ends with this one."""
-    # The shell puts the sockets where the command line wants them, out of numbers above those.
-    high = {number: fcntl.fcntl(sock, fcntl.F_DUPFD, 100) for number, sock in sockets.items()}
-    moves = " ".join(f"{number}<&{descriptor}" for number, descriptor in high.items())
-    process = subprocess.Popen(
-        ["bash", "-c", f'exec setpriv --pdeathsig KILL -- "$@" {moves}', "bash", *argv],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        pass_fds=list(high.values()),
-        start_new_session=True,
-    )
-    for descriptor in high.values():
-        os.close(descriptor)
-    for sock in sockets.values():
-        sock.close()
-    return process

@@ -7,7 +7,9 @@ same guest.
 
 from __future__ import annotations
 
+import fcntl
 import json
+import os
 import re
 import socket
 import subprocess
@@ -39,9 +41,9 @@ def measure_floor(argv: Sequence[str]) -> FloorTimes:
     monitor, their_monitor = socket.socketpair()
     agent, their_agent = socket.socketpair()
     with tempfile.TemporaryDirectory() as directory, monitor, agent:
-        words = [re.sub(r"(?<=path=)[^,]*/(?=[^/,]+$)", f"{directory}/", word) for word in argv]
+        words = [re.sub(r"(?<=path=)[^,]*/(?=[^/,]+(?:,|$))", f"{directory}/", word) for word in argv]
         start = time.monotonic()
-        process = _spawn(words, {MONITOR: their_monitor, AGENT: their_agent})
+        process = spawn(words, {MONITOR: their_monitor, AGENT: their_agent})
         try:
             times = _follow(monitor, agent, start)
         finally:
@@ -50,19 +52,23 @@ def measure_floor(argv: Sequence[str]) -> FloorTimes:
     return times
 
 
-def _spawn(argv: Sequence[str], sockets: dict[int, socket.socket]) -> subprocess.Popen[bytes]:
-    # The shell puts the sockets where the command line wants them, setpriv has QEMU end
-    # with this process, and both become it. The library's QEMU has a session of its own
+def spawn(argv: Sequence[str], sockets: dict[int, socket.socket]) -> subprocess.Popen[bytes]:
+    """Start a program that inherits sockets under these numbers, and ends with this one."""
+    # The shell puts the sockets where the command line wants them, out of numbers above those,
+    # and setpriv has QEMU end with this process. The library's QEMU has a session of its own
     # too, which the kernel's scheduler looks at.
-    moves = " ".join(f"{number}<&{sock.fileno()}" for number, sock in sockets.items())
+    high = {number: fcntl.fcntl(sock, fcntl.F_DUPFD, 100) for number, sock in sockets.items()}
+    moves = " ".join(f"{number}<&{descriptor}" for number, descriptor in high.items())
     process = subprocess.Popen(
         ["bash", "-c", f'exec setpriv --pdeathsig KILL -- "$@" {moves}', "bash", *argv],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
-        pass_fds=[sock.fileno() for sock in sockets.values()],
+        pass_fds=list(high.values()),
         start_new_session=True,
     )
+    for descriptor in high.values():
+        os.close(descriptor)
     for sock in sockets.values():
         sock.close()
     return process

@@ -37,7 +37,7 @@ def job(task: dict[str, Any]) -> Stopwatch:
                     raise TimeoutError("the guest agent did not answer within 120 s")
                 client = QemuGuestAgentClient(path)
             watch.lap()
-            arguments = {"path": "/bin/sh", "arg": ["-c", COMMAND], "capture_output": True}
+            arguments = {"path": "/bin/sh", "arg": ["-c", COMMAND], "capture-output": True}
             started = client.qga.exec(**arguments)
             while not client.qga.exec_status(pid=started["pid"])["exited"]:
                 time.sleep(0.01)
