@@ -23,6 +23,8 @@ MONITOR, AGENT = 10, 11
 SYNC = 4711
 TRY_SECONDS = 0.25
 FORWARD = re.compile(r"TCP\[HOST_FORWARD\]\s+\d+\s+(\S+)\s+(\d+)\s+\S+\s+22\s")
+# The directory of a start, in the path of a file in it.
+PLACE = re.compile(r"(?<=path=)[^,]*/(?=[^/,]+(?:,|$))")
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,7 @@ def measure_floor(argv: Sequence[str]) -> FloorTimes:
     monitor, their_monitor = socket.socketpair()
     agent, their_agent = socket.socketpair()
     with tempfile.TemporaryDirectory() as directory, monitor, agent:
-        words = [re.sub(r"(?<=path=)[^,]*/(?=[^/,]+(?:,|$))", f"{directory}/", word) for word in argv]
+        words = [PLACE.sub(f"{directory}/", word) for word in argv]
         start = time.monotonic()
         process = spawn(words, {MONITOR: their_monitor, AGENT: their_agent})
         try:

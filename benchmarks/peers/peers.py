@@ -39,19 +39,20 @@ PEERS = (
         "labgrid_ssh.py",
         "labgrid==26.0.1",
         "SSH",
-        f"{COLD_ONLY}; has no client of the guest agent, so it waits for SSH, which comes later",
+        f"{COLD_ONLY}; has no client of the guest agent, so it waits for SSH, which comes later; "
+        "the job reads the console for it, without which the guest stops",
     ),
     Peer(
         "QEMU's Python machine class",
         "qemu_machine.py",
         None,
         "guest agent",
-        f"{COLD_ONLY} of its own (QMP can do it by hand); waits for no guest, its agent client "
-        "is asked again and again",
+        f"{COLD_ONLY} of its own (QMP can do it by hand); waits for no guest, and its agent client "
+        "fails on Python 3.11, so the job asks the agent itself",
     ),
     Peer(
         "avocado-vt VM class",
-        "avocado_vt.py",
+        "avocado_vm.py",
         "avocado-framework-plugin-vt==113.0",
         "SSH",
         f"{COLD_ONLY} shared between VMs (it can save and load one VM); used by its class, "

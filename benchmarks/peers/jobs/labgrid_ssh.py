@@ -1,9 +1,14 @@
-"""labgrid: QEMUDriver starts the VM, SSHDriver reaches it; both as shipped."""
+"""labgrid: QEMUDriver starts the VM, SSHDriver reaches it.
+
+The driver holds the guest's console open and leaves reading it to others; unread, it stops the
+guest after some hundred bytes. So a thread of this job reads it.
+"""
 
 from __future__ import annotations
 
 import json
 import tempfile
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +43,7 @@ def job(task: dict[str, Any]) -> Stopwatch:
         driver = target.get_driver("QEMUDriver")
         watch = Stopwatch()
         driver.on()
+        threading.Thread(target=drain, args=(driver,), daemon=True).start()
         try:
             shell = target.get_driver("SSHDriver")
             watch.lap()
@@ -48,6 +54,15 @@ def job(task: dict[str, Any]) -> Stopwatch:
             driver.off()
         watch.lap()
     return watch
+
+
+def drain(driver: Any) -> None:
+    """Read the guest's console until it ends."""
+    console = driver._clientsocket.dup()
+    console.setblocking(True)
+    with console:
+        while console.recv(4096):
+            pass
 
 
 run(job)
