@@ -126,10 +126,12 @@ class CloneFloor:
         self._execute("job-dismiss", {"id": command})
 
     def _execute(self, command: str, arguments: dict[str, Any] | None = None) -> Any:
-        self._stream.write(json.dumps({"execute": command, "arguments": arguments or {}}))
+        # The answer to `cont` comes when it may: nobody waits for it.
+        request = {"execute": command, "arguments": arguments or {}, "id": command}
+        self._stream.write(json.dumps(request))
         self._stream.flush()
-        while "return" not in (message := json.loads(self._stream.readline())):
-            assert "event" in message, message
+        while (message := json.loads(self._stream.readline())).get("id") != command:
+            assert "error" not in message, message
         return message["return"]
 
     def _await(self, event: str, key: str, value: object) -> None:

@@ -20,8 +20,8 @@ from DtsVirtLibrary.qemu.agent import Agent
 
 PLACE = "/run"
 SECONDS = 10.0
-# The agent tells of a program's end only when asked.
-FIRST_PAUSE = 0.004
+# The agent tells of a program's end only when asked, and each question keeps the guest from it.
+FIRST_PAUSE = 0.025
 LONGEST_PAUSE = 0.1
 # Without a program of its own for the name, and `exec` lets the shell become the other.
 WAIT = """exec 3<"$0" && rm -f "$0" && read -r name now <&3 || exit 1

@@ -6,7 +6,7 @@ import tempfile
 from typing import Any
 
 from job import COMMAND, Stopwatch, random_numbers, run
-from virttest import data_dir, qemu_vm
+from virttest import qemu_vm
 from virttest.utils_params import Params
 
 # What its configuration files say of any Linux guest on a PC.
@@ -23,6 +23,7 @@ CONFIGURATION = {
     "cdroms": "",
     "nics": "nic1",
     "nettype": "user",
+    "pci_assignable": "no",
     "netdst": "",
     "nic_model": "virtio-net-pci",
     "nic_mode": "user",
@@ -63,7 +64,6 @@ def job(task: dict[str, Any]) -> Stopwatch:
         params["extra_params"] = " ".join(random_numbers())
         params["mac_nic1"] = task["mac"]
         params["main_vm"] = params["vms"] = "vm1"
-        data_dir.set_backing_data_dir(directory)
         machine = qemu_vm.VM("vm1", params, directory, {})
         watch = Stopwatch()
         machine.create()
