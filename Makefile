@@ -1,10 +1,11 @@
 # `make` alone lists the targets. Each does its own set-up; what is there stays untouched.
 SHELL := /bin/bash
 PYTHON_BIN := .venv/bin/python
+CHARTS = $(PYTHON_BIN) -c 'import matplotlib' 2>/dev/null
 export PYTHON
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-cold check docs bench reliability clean distclean
+.PHONY: help demo test test-cold check docs bench bench-peers reliability clean distclean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,7 +33,12 @@ docs:  ## write docs/DtsVirtLibrary*.html, the keyword documentation
 
 bench:  ## measure the library against a bare floor script (benchmarks/)
 	@scripts/setup demo
+	@$(CHARTS) || $(PYTHON_BIN) -m pip install --quiet --no-input -c constraints.txt -e '.[bench]'
 	@$(PYTHON_BIN) benchmarks/run.py
+
+bench-peers:  ## measure the library beside labgrid, avocado-vt and QEMU's Python (needs the network)
+	@scripts/setup demo
+	@$(PYTHON_BIN) -m benchmarks.peers
 
 reliability:  ## soak, killed runs, parallel runs, fuzzing: hours (reliability/run.py --help)
 	@scripts/setup test

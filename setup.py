@@ -63,6 +63,7 @@ setup(
             "types-PyYAML",
         ],
         "traffic": ["scapy"],
+        "bench": ["matplotlib"],
         "fuzz": ["atheris"],
     },
     entry_points={"console_scripts": ["dtsvirt = DtsVirtLibrary.cli.main:main"]},

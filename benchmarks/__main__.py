@@ -39,7 +39,7 @@ def main() -> int:
 
 
 def _measure_warm_starts(rounds: int) -> bool:
-    """Measure warm start on each QEMU there is; return whether it could be and reached its goals."""
+    """Measure warm start on each QEMU there is; return whether its goals were reached."""
     reached = True
     for qemu in ("", _qemu_10()):
         if qemu is None:
