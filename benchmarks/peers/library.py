@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import shlex
 import time
 from collections.abc import Awaitable, Callable
@@ -110,11 +111,13 @@ async def run_peer(python: str, script: Path, task: dict[str, Any], log: Path) -
     :raises RuntimeError: it failed; the text is the last line that it said.
     """
     started = time.monotonic()
+    # Some find programs of theirs by it.
+    path = f"{Path(python).parent}:{os.environ['PATH']}"
     with log.open("wb") as output:
         process = await asyncio.create_subprocess_exec(
             python, str(script), json.dumps(task),
             stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=output,
-            start_new_session=True,
+            start_new_session=True, env={**os.environ, "PATH": path},
         )  # fmt: skip
         try:
             out, _ = await asyncio.wait_for(process.communicate(), PATIENCE)
