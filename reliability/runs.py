@@ -155,12 +155,13 @@ class Run:
         return found + self.taken.there()
 
     def close(self) -> None:
-        """Let it end, if need be by force, and remove its directory."""
+        """Let it end, if need be by force, and remove what is left of it."""
         try:
             self.process.wait(ENDING_SECONDS)
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
+        self.taken.take_back()
         assert self.process.stdin is not None
         self.process.stdin.close()
         os.close(self._reports)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -24,6 +25,13 @@ class Taken:
     def there(self) -> list[str]:
         """Return what is there of it."""
         return [trace for undo in self._undo if (trace := trace_of(undo))] + self._pages()
+
+    def take_back(self) -> None:
+        """Take back what is there of it, the last first."""
+        pages = bool(self._pages())
+        for undo in reversed(self._undo):
+            if trace_of(undo) or (pages and undo[0] == "flock"):
+                subprocess.run(undo, check=False)
 
     def _pages(self) -> list[str]:
         """Return the hugepages that are there; other runs may take and give back some too."""
