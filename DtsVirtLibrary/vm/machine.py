@@ -296,7 +296,10 @@ class Machine:
 
     async def _watch_end(self, instance: Instance, artifacts: StartArtifacts) -> None:
         """Note how the process ended, keep its artifacts and give back what it took."""
-        await instance.wait_closed()
+        try:
+            await instance.wait_closed()
+        except HostError:
+            return  # it was kept, and outlives this run
         kills = await out_of_memory_kills(self._context.host)
         self._ending = await describe_ending(
             self.name,

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+from typing import Any
 
 import pytest
 
-from DtsVirtLibrary.errors import CleanupError, GuestShutdown, VmDied, VmStateError
+from DtsVirtLibrary.errors import CleanupError, GuestShutdown, HostError, VmDied, VmStateError
 from DtsVirtLibrary.results import Readiness, StopStage, VmStatus
 from DtsVirtLibrary.vm import machine as machines
 from DtsVirtLibrary.vm import stopping
@@ -287,3 +289,25 @@ async def test_a_kill_that_was_not_the_kernels_says_so(
     with pytest.raises(VmDied, match="this library did not send that signal") as caught:
         await machine.use("Ping Guest Agent", lambda instance: instance.status())
     assert "Last events: RESUME at 0.1 s" in str(caught.value)
+
+
+async def test_a_vm_that_outlives_the_run_is_no_failure(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    let_go, unheard = asyncio.Event(), []
+
+    async def outlive(_instance: FakeInstance) -> int:
+        await let_go.wait()
+        raise HostError("Process 7 was kept when its host was closed.")
+
+    def hear(_loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        unheard.append(context["message"])
+
+    monkeypatch.setattr(FakeInstance, "wait_closed", outlive)
+    asyncio.get_running_loop().set_exception_handler(hear)
+    await machine.start(Readiness.AGENT, 60)
+    let_go.set()
+    assert await machine.wait_until_stopped(60)
+    machine._watch = None
+    gc.collect()
+    assert unheard == []
