@@ -70,12 +70,16 @@ Connect Namespace And Socket
     RETURN    ${socket}
 
 Stop The Switch
-    [Documentation]    The VM first, which needs it; then what templates there are.
+    [Documentation]    The VM first, which needs it; then what templates there are. The library
+    ...    would remove the switch's directory at the end of the run; suites that come next look for
+    ...    such directories before.
     Stop All VMs    timeout=0 s
     Stop OVS
     Release Host Hugepages
     Remove Environment Variable    DTSVIRT_TEMPLATES
     OperatingSystem.Remove Directory    ${PLACE}    recursive=True
+    ${directory} =    Get Variable Value    ${OVS_DIRECTORY}    ${PLACE}
+    OperatingSystem.Remove Directory    ${directory}    recursive=True
 
 There Should Be Copies
     [Documentation]    Of templates, beside them.
