@@ -20,7 +20,7 @@ from DtsVirtLibrary.loop import Deadline
 from DtsVirtLibrary.qemu import access, display, hotplug
 from DtsVirtLibrary.qemu.agent import Agent
 from DtsVirtLibrary.qemu.agent_readiness import AgentReadiness
-from DtsVirtLibrary.qemu.backends import Backends
+from DtsVirtLibrary.qemu.back_end_connections import BackEndConnections
 from DtsVirtLibrary.qemu.fresh_identity import renew_identity
 from DtsVirtLibrary.qemu.guest_state import GuestState
 from DtsVirtLibrary.qemu.inheritance import Inheritance
@@ -77,7 +77,7 @@ class QemuInstance:
         self._agent = agent
         self._readiness = AgentReadiness(start.spec.name, monitor, agent) if agent else None
         self._state = GuestState(monitor)
-        self._backends = Backends(self)
+        self._backends = BackEndConnections(self)
         self._noting: asyncio.Task[None] | None = None
         self._display_password: str | None = None
 

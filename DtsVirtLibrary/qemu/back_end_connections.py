@@ -22,7 +22,7 @@ DISCONNECTED = "disconnected:"
 LOOK_SECONDS = 1.0
 
 
-class Backends:
+class BackEndConnections:
     """The vhost-user back ends of one VM."""
 
     def __init__(self, instance: QemuInstance) -> None:
