@@ -281,8 +281,10 @@ async def _interrupt(instance: QemuInstance) -> None:
     spins with no interrupt coming, as in firmware that found nothing to boot, never does.
     """
     if await instance.status() == "running":
-        await instance.monitor.execute("stop")
-        await asyncio.shield(instance.monitor.execute("cont"))
+        try:
+            await instance.pause()
+        finally:
+            await asyncio.shield(instance.resume())
 
 
 async def _run(instance: QemuInstance, command: Command) -> None:
