@@ -47,7 +47,7 @@ def _stage(name: str) -> Hook:
 
 _MAKE = "DtsVirtLibrary.host.private:make"
 _SPAWNED = Hook("DtsVirtLibrary.qemu.launch:_spawn")
-_MIGRATE = "DtsVirtLibrary.qemu.migration:_start"
+_MIGRATE = "DtsVirtLibrary.qemu.templates.migration:_start"
 
 POINTS = (
     Point("before-directory", "nothing is made yet", "Cold", Hook(_MAKE, before=True)),
@@ -56,13 +56,13 @@ POINTS = (
         "overlay-made",
         "the disk's overlay is made",
         "Cold",
-        Hook("DtsVirtLibrary.qemu.resources:StartResources._overlay"),
+        Hook("DtsVirtLibrary.qemu.start.resources:StartResources._overlay"),
     ),
     Point(
         "tap-made",
         "the tap is made",
         "Cold",
-        Hook("DtsVirtLibrary.qemu.resources:StartResources._tap"),
+        Hook("DtsVirtLibrary.qemu.start.resources:StartResources._tap"),
     ),
     Point(
         "supervisor-told",
@@ -99,19 +99,19 @@ POINTS = (
         "hot-plug",
         "a card's tap and back end are plugged in, the card is not",
         "Warm",
-        Hook("DtsVirtLibrary.qemu.hotplug:_run"),
+        Hook("DtsVirtLibrary.qemu.hotplug.plugging:_run"),
     ),
     Point(
         "executing",
         "a command runs in the guest",
         "Warm",
-        Hook("DtsVirtLibrary.qemu.agent_exec:_started", ("sleep 1000",)),
+        Hook("DtsVirtLibrary.qemu.agent.commands:_started", ("sleep 1000",)),
     ),
     Point(
         "stopping",
         "in Stop VM, the guest was told to shut down",
         "Warm stop",
-        Hook("DtsVirtLibrary.qemu.agent:Agent.shutdown"),
+        Hook("DtsVirtLibrary.qemu.agent.agent:Agent.shutdown"),
     ),
     Point(
         "stopped",
@@ -135,7 +135,7 @@ POINTS = (
         "template-begun",
         "the directory of a new template is made",
         "Template",
-        Hook("DtsVirtLibrary.qemu.template:TemplateStore.draft"),
+        Hook("DtsVirtLibrary.qemu.templates.store:TemplateStore.draft"),
     ),
     Point(
         "template-saving",

@@ -10,8 +10,8 @@ from DtsVirtLibrary.errors import DtsVirtError
 from DtsVirtLibrary.guest.image.cache import GuestCache
 from DtsVirtLibrary.guest.image.recipe import RECIPES, Recipe, recipe_digest
 from DtsVirtLibrary.host.protocol import Host
-from DtsVirtLibrary.qemu.accelerator import probe_accelerator
-from DtsVirtLibrary.qemu.binary import probe
+from DtsVirtLibrary.qemu.binary.accelerator import probe_accelerator
+from DtsVirtLibrary.qemu.binary.probe import probe
 
 QEMU = "qemu-system-x86_64"
 # Where a QEMU may stand that is not on PATH.

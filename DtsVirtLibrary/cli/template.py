@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
-    from DtsVirtLibrary.qemu.template import TemplateStore
+    from DtsVirtLibrary.qemu.templates.store import TemplateStore
 
 T = TypeVar("T")
 
@@ -76,7 +76,7 @@ def _with_store(work: Callable[[TemplateStore], Awaitable[T]]) -> T:
     import asyncio
 
     from DtsVirtLibrary.host.local import LocalHost
-    from DtsVirtLibrary.qemu.template import TemplateStore
+    from DtsVirtLibrary.qemu.templates.store import TemplateStore
 
     async def run() -> T:
         host = LocalHost()

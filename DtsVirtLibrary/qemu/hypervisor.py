@@ -16,24 +16,30 @@ from DtsVirtLibrary.errors import (
 from DtsVirtLibrary.host.hugepages import hugetlbfs_mount
 from DtsVirtLibrary.host.protocol import Host
 from DtsVirtLibrary.loop import Deadline
-from DtsVirtLibrary.qemu import preflight
-from DtsVirtLibrary.qemu.accelerator import AcceleratorFacts, choose, probe_accelerator
-from DtsVirtLibrary.qemu.account import hand_over, let_in
-from DtsVirtLibrary.qemu.binary import probe
-from DtsVirtLibrary.qemu.cmdline import CommandLine, command_line, shell_text
-from DtsVirtLibrary.qemu.facts import BinaryFacts
-from DtsVirtLibrary.qemu.hostfacts import HostFacts
-from DtsVirtLibrary.qemu.identity import identified
-from DtsVirtLibrary.qemu.images import ImageCheck
+from DtsVirtLibrary.qemu.binary.accelerator import AcceleratorFacts, choose, probe_accelerator
+from DtsVirtLibrary.qemu.binary.facts import BinaryFacts
+from DtsVirtLibrary.qemu.binary.probe import probe
+from DtsVirtLibrary.qemu.command_line.build import CommandLine, command_line, shell_text
+from DtsVirtLibrary.qemu.command_line.host_facts import HostFacts
+from DtsVirtLibrary.qemu.command_line.identity import identified
+from DtsVirtLibrary.qemu.command_line.placement import Descriptor, Placement, SocketPath
 from DtsVirtLibrary.qemu.instance import QemuInstance
 from DtsVirtLibrary.qemu.launch import AGENT_DESCRIPTOR, MONITOR_DESCRIPTOR, Keep, launch
-from DtsVirtLibrary.qemu.placement import Descriptor, Placement, SocketPath
-from DtsVirtLibrary.qemu.prepared import PreparedStart
-from DtsVirtLibrary.qemu.resources import StartResources, tap_names
-from DtsVirtLibrary.qemu.running_template import save_running
-from DtsVirtLibrary.qemu.template import TemplateStore
-from DtsVirtLibrary.qemu.template_key import anonymous, anonymous_placement, describe, key_of, split
-from DtsVirtLibrary.qemu.warm import (
+from DtsVirtLibrary.qemu.start import preflight
+from DtsVirtLibrary.qemu.start.account import hand_over, let_in
+from DtsVirtLibrary.qemu.start.images import ImageCheck
+from DtsVirtLibrary.qemu.start.prepared import PreparedStart
+from DtsVirtLibrary.qemu.start.resources import StartResources, tap_names
+from DtsVirtLibrary.qemu.templates.key import (
+    anonymous,
+    anonymous_placement,
+    describe,
+    key_of,
+    split,
+)
+from DtsVirtLibrary.qemu.templates.running_vm import save_running
+from DtsVirtLibrary.qemu.templates.store import TemplateStore
+from DtsVirtLibrary.qemu.templates.warm import (
     TemplateDraft,
     clone_spec,
     for_clone,

@@ -17,24 +17,26 @@ from DtsVirtLibrary.errors import (
 )
 from DtsVirtLibrary.host.protocol import HostProcess, ProcessUser
 from DtsVirtLibrary.loop import Deadline
-from DtsVirtLibrary.qemu import access, display, hotplug
-from DtsVirtLibrary.qemu.agent import Agent
-from DtsVirtLibrary.qemu.agent_readiness import AgentReadiness
-from DtsVirtLibrary.qemu.back_end_connections import BackEndConnections
-from DtsVirtLibrary.qemu.fresh_identity import renew_identity
-from DtsVirtLibrary.qemu.guest_state import GuestState
-from DtsVirtLibrary.qemu.inheritance import Inheritance
-from DtsVirtLibrary.qemu.late_cards import wait_for_cards
-from DtsVirtLibrary.qemu.monitor import Monitor
-from DtsVirtLibrary.qemu.pci import guest_address, pci_functions, unnumbered_bridges
-from DtsVirtLibrary.qemu.prepared import PreparedStart
-from DtsVirtLibrary.qemu.remains import collect, disk_room, read_tails
-from DtsVirtLibrary.qemu.replies import PCI_BUSES, STATUS, ask
-from DtsVirtLibrary.qemu.resources import StartResources
-from DtsVirtLibrary.qemu.snapshots import Snapshots
-from DtsVirtLibrary.qemu.template import GuestAsSaved
-from DtsVirtLibrary.qemu.usernet import ssh_forward
-from DtsVirtLibrary.qemu.warm import TemplateDraft, freshen
+from DtsVirtLibrary.qemu.agent.agent import Agent
+from DtsVirtLibrary.qemu.agent.readiness import AgentReadiness
+from DtsVirtLibrary.qemu.hotplug import plugging
+from DtsVirtLibrary.qemu.inside import access
+from DtsVirtLibrary.qemu.inside.fresh_identity import renew_identity
+from DtsVirtLibrary.qemu.inside.late_cards import wait_for_cards
+from DtsVirtLibrary.qemu.qmp.monitor import Monitor
+from DtsVirtLibrary.qemu.qmp.replies import PCI_BUSES, STATUS, ask
+from DtsVirtLibrary.qemu.running import display
+from DtsVirtLibrary.qemu.running.back_end_connections import BackEndConnections
+from DtsVirtLibrary.qemu.running.guest_state import GuestState
+from DtsVirtLibrary.qemu.running.pci import guest_address, pci_functions, unnumbered_bridges
+from DtsVirtLibrary.qemu.running.snapshots import Snapshots
+from DtsVirtLibrary.qemu.running.usernet import ssh_forward
+from DtsVirtLibrary.qemu.start.prepared import PreparedStart
+from DtsVirtLibrary.qemu.start.remains import collect, disk_room, read_tails
+from DtsVirtLibrary.qemu.start.resources import StartResources
+from DtsVirtLibrary.qemu.templates.inheritance import Inheritance
+from DtsVirtLibrary.qemu.templates.store import GuestAsSaved
+from DtsVirtLibrary.qemu.templates.warm import TemplateDraft, freshen
 from DtsVirtLibrary.results import (
     GuestAccess,
     GuestInterface,
@@ -371,11 +373,11 @@ class QemuInstance:
 
     async def plug(self, device: Device | Disk) -> str:
         """Plug a device into the running VM and return its id."""
-        return await hotplug.plug(self, device)
+        return await plugging.plug(self, device)
 
     async def unplug(self, device_id: str, deadline: Deadline) -> None:
         """Unplug a device and wait until the guest has let it go."""
-        await hotplug.unplug(self, device_id, deadline)
+        await plugging.unplug(self, device_id, deadline)
 
     async def screenshot(self) -> bytes:
         """Return the display's picture as PNG.

@@ -22,15 +22,15 @@ from DtsVirtLibrary.errors import (
 from DtsVirtLibrary.host.protocol import HostProcess, Spawn
 from DtsVirtLibrary.host.sockets import connected_sockets
 from DtsVirtLibrary.loop import Deadline
-from DtsVirtLibrary.qemu.agent import Agent
-from DtsVirtLibrary.qemu.back_ends import failed_back_end, waits_for, watch_back_ends
+from DtsVirtLibrary.qemu.agent.agent import Agent
+from DtsVirtLibrary.qemu.command_line.raw_options import raw_options
 from DtsVirtLibrary.qemu.instance import QemuInstance
-from DtsVirtLibrary.qemu.monitor import Monitor
-from DtsVirtLibrary.qemu.pinning import pin
-from DtsVirtLibrary.qemu.prepared import PreparedStart
-from DtsVirtLibrary.qemu.raw_options import raw_options
-from DtsVirtLibrary.qemu.refused_starts import explained
-from DtsVirtLibrary.qemu.remains import collect, read_tails
+from DtsVirtLibrary.qemu.qmp.monitor import Monitor
+from DtsVirtLibrary.qemu.start.back_ends import failed_back_end, waits_for, watch_back_ends
+from DtsVirtLibrary.qemu.start.pinning import pin
+from DtsVirtLibrary.qemu.start.prepared import PreparedStart
+from DtsVirtLibrary.qemu.start.refused_starts import explained
+from DtsVirtLibrary.qemu.start.remains import collect, read_tails
 from DtsVirtLibrary.timeline import Timeline
 
 Keep = Callable[[Mapping[str, bytes]], Awaitable[None]]

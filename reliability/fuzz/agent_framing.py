@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 
-from DtsVirtLibrary.qemu.agent_framing import AgentReply, ReplyFramer
+from DtsVirtLibrary.qemu.agent.framing import AgentReply, ReplyFramer
 from DtsVirtLibrary.qemu.foreign_json import DEPTH_LIMIT
 
 LINE_LIMIT = 1000

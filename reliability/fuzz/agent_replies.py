@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from DtsVirtLibrary.errors import AgentError
-from DtsVirtLibrary.qemu.agent import Agent
+from DtsVirtLibrary.qemu.agent.agent import Agent
 from reliability.fuzz.eager_loop import run
 from reliability.fuzz.script import Script
 

@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from DtsVirtLibrary.errors import ConfigError
-from DtsVirtLibrary.qemu.cmdline import CommandLine, HostFacts, command_line
-from DtsVirtLibrary.qemu.facts import from_json
-from DtsVirtLibrary.qemu.options import Option
-from DtsVirtLibrary.qemu.placement import Descriptor, Placement
-from DtsVirtLibrary.qemu.qmp_options import add_command, remove_command
+from DtsVirtLibrary.qemu.binary.facts import from_json
+from DtsVirtLibrary.qemu.command_line.build import CommandLine, HostFacts, command_line
+from DtsVirtLibrary.qemu.command_line.options import Option
+from DtsVirtLibrary.qemu.command_line.placement import Descriptor, Placement
+from DtsVirtLibrary.qemu.hotplug.qmp_options import add_command, remove_command
 from DtsVirtLibrary.spec import (
     NOTHING,
     Boot,

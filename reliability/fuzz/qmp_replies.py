@@ -14,15 +14,17 @@ from typing import Any, cast
 
 from DtsVirtLibrary.errors import DtsVirtError, MonitorClosed, MonitorCommandError
 from DtsVirtLibrary.loop import Deadline
-from DtsVirtLibrary.qemu import hotplug_facts, migration, pinning, unplugging
-from DtsVirtLibrary.qemu.binary import probe
-from DtsVirtLibrary.qemu.events import Match, named
+from DtsVirtLibrary.qemu.binary.probe import probe
+from DtsVirtLibrary.qemu.command_line.placement import Descriptor, Placement
 from DtsVirtLibrary.qemu.foreign_json import checked_json
+from DtsVirtLibrary.qemu.hotplug import facts, unplugging
 from DtsVirtLibrary.qemu.instance import QemuInstance
-from DtsVirtLibrary.qemu.monitor import Monitor
-from DtsVirtLibrary.qemu.placement import Descriptor, Placement
-from DtsVirtLibrary.qemu.prepared import PreparedStart
-from DtsVirtLibrary.qemu.snapshots import Snapshots
+from DtsVirtLibrary.qemu.qmp.events import Match, named
+from DtsVirtLibrary.qemu.qmp.monitor import Monitor
+from DtsVirtLibrary.qemu.running.snapshots import Snapshots
+from DtsVirtLibrary.qemu.start import pinning
+from DtsVirtLibrary.qemu.start.prepared import PreparedStart
+from DtsVirtLibrary.qemu.templates import migration
 from DtsVirtLibrary.results import MonitorEvent
 from DtsVirtLibrary.spec import Cpu, HostPciDevice, Nic, VmSpec
 from reliability.fuzz.eager_loop import run
@@ -162,11 +164,11 @@ READERS: Sequence[Callable[[QemuInstance], Awaitable[object]]] = (
     lambda instance: instance.pci_functions(),
     lambda instance: instance.guest_pci_address("pt_0"),
     _port,
-    lambda instance: hotplug_facts.peripherals(instance.monitor),
-    lambda instance: hotplug_facts.free_port(instance.monitor, "vm0"),
-    lambda instance: hotplug_facts.free_slot(instance.monitor, "vm0"),
-    lambda instance: hotplug_facts.require_shared_memory(instance.monitor, "vm0"),
-    lambda instance: hotplug_facts.wait_connected(
+    lambda instance: facts.peripherals(instance.monitor),
+    lambda instance: facts.free_port(instance.monitor, "vm0"),
+    lambda instance: facts.free_slot(instance.monitor, "vm0"),
+    lambda instance: facts.require_shared_memory(instance.monitor, "vm0"),
+    lambda instance: facts.wait_connected(
         instance.monitor, "vm0", "chr0", "/a.sock", Deadline(1.0)
     ),
     lambda instance: pinning.pin(instance.host, instance.monitor, SPEC),

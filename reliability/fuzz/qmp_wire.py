@@ -9,8 +9,8 @@ from collections.abc import Awaitable, Callable
 
 from DtsVirtLibrary.errors import MonitorError, WaitTimeout
 from DtsVirtLibrary.loop import Deadline
-from DtsVirtLibrary.qemu.guest_state import GuestState
-from DtsVirtLibrary.qemu.monitor import Monitor
+from DtsVirtLibrary.qemu.qmp.monitor import Monitor
+from DtsVirtLibrary.qemu.running.guest_state import GuestState
 from reliability.fuzz.eager_loop import run
 from reliability.fuzz.script import Script
 

@@ -14,8 +14,8 @@ from DtsVirtLibrary.config.grammar import quote
 from DtsVirtLibrary.config.option_types import WORDS
 from DtsVirtLibrary.config.values import parse_settings
 from DtsVirtLibrary.errors import ConfigError
-from DtsVirtLibrary.qemu.cmdline import CommandLine, shell_text
-from DtsVirtLibrary.qemu.options import text
+from DtsVirtLibrary.qemu.command_line.build import CommandLine, shell_text
+from DtsVirtLibrary.qemu.command_line.options import text
 from DtsVirtLibrary.spec import Origin
 
 HERE = Origin("test")

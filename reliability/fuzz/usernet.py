@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ipaddress import IPv4Address
 
-from DtsVirtLibrary.qemu.usernet import ssh_forward
+from DtsVirtLibrary.qemu.running.usernet import ssh_forward
 
 
 def read(data: bytes) -> None:

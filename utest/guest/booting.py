@@ -13,10 +13,10 @@ from pathlib import Path
 from DtsVirtLibrary.host.local import LocalHost
 from DtsVirtLibrary.host.protocol import HostProcess, Spawn
 from DtsVirtLibrary.loop import Deadline
-from DtsVirtLibrary.qemu.agent import Agent
-from DtsVirtLibrary.qemu.agent_readiness import AgentReadiness
-from DtsVirtLibrary.qemu.monitor import Monitor
+from DtsVirtLibrary.qemu.agent.agent import Agent
+from DtsVirtLibrary.qemu.agent.readiness import AgentReadiness
 from DtsVirtLibrary.qemu.names import AGENT_PORT, AGENT_PORT_NAME
+from DtsVirtLibrary.qemu.qmp.monitor import Monitor
 from DtsVirtLibrary.timeline import Timeline
 
 # Under TCG on a busy machine a guest takes many times what it takes on an idle one.

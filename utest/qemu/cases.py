@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
-from DtsVirtLibrary.qemu.hostfacts import HostFacts
+from DtsVirtLibrary.qemu.command_line.host_facts import HostFacts
 from DtsVirtLibrary.spec import (
     Accelerator,
     Boot,

@@ -12,8 +12,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from DtsVirtLibrary.host.local import LocalHost
-from DtsVirtLibrary.qemu.binary import probe
-from DtsVirtLibrary.qemu.facts import BinaryFacts, to_json
+from DtsVirtLibrary.qemu.binary.facts import BinaryFacts, to_json
+from DtsVirtLibrary.qemu.binary.probe import probe
 
 FACTS = Path(__file__).parent / "facts"
 DRIVERS = frozenset(

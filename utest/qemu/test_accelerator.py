@@ -11,7 +11,7 @@ import pytest_asyncio
 from DtsVirtLibrary.errors import AcceleratorError, CommandError
 from DtsVirtLibrary.host.local import LocalHost
 from DtsVirtLibrary.host.protocol import Completed, FileKind, FileStatus
-from DtsVirtLibrary.qemu.accelerator import AcceleratorFacts, choose, probe_accelerator
+from DtsVirtLibrary.qemu.binary.accelerator import AcceleratorFacts, choose, probe_accelerator
 from DtsVirtLibrary.spec import Accelerator
 
 CAPABLE = "processor\t: 0\nflags\t\t: fpu vme vmx sse\n"

@@ -20,8 +20,8 @@ from DtsVirtLibrary.errors import (
     AgentTimeout,
 )
 from DtsVirtLibrary.loop import Deadline
-from DtsVirtLibrary.qemu.agent import Agent
-from DtsVirtLibrary.qemu.agent_files import PIECE
+from DtsVirtLibrary.qemu.agent.agent import Agent
+from DtsVirtLibrary.qemu.agent.files import PIECE
 from DtsVirtLibrary.results import GuestAddress
 from utest.fakes.agent import FakeAgent, fake_agent, refuse, reply
 
@@ -177,7 +177,7 @@ class TestRun:
     async def test_a_command_that_never_starts_can_be_interrupted(
         self, liar: tuple[Agent, FakeAgent], monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("DtsVirtLibrary.qemu.agent_exec.ANSWER_GRACE", 0.05)
+        monkeypatch.setattr("DtsVirtLibrary.qemu.agent.commands.ANSWER_GRACE", 0.05)
         agent, fake = liar
         fake.instead_of("guest-exec", lambda request: b"")
         running = asyncio.ensure_future(agent.run("sleep 95", timeout=PATIENT))
@@ -191,7 +191,7 @@ class TestRun:
     async def test_a_guest_that_falls_silent_in_a_command(
         self, liar: tuple[Agent, FakeAgent], monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("DtsVirtLibrary.qemu.agent_exec.ANSWER_GRACE", 0.05)
+        monkeypatch.setattr("DtsVirtLibrary.qemu.agent.commands.ANSWER_GRACE", 0.05)
         agent, fake = liar
         fake.answer = lambda request: (
             b"" if request["execute"] == "guest-exec-status" else _lie(request, {"pid": 7})
@@ -298,7 +298,7 @@ class TestFiles:
     async def test_a_file_without_end_is_given_up(
         self, liar: tuple[Agent, FakeAgent], monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("DtsVirtLibrary.qemu.agent_files.FILE_LIMIT", 3000)
+        monkeypatch.setattr("DtsVirtLibrary.qemu.agent.files.FILE_LIMIT", 3000)
         agent, fake = liar
         piece = base64.b64encode(b"x" * 1000).decode()
         fake.answer = lambda request: _lie(

@@ -16,7 +16,7 @@ from DtsVirtLibrary.errors import (
     AgentTimeout,
 )
 from DtsVirtLibrary.loop import Deadline
-from DtsVirtLibrary.qemu.agent_channel import AgentChannel
+from DtsVirtLibrary.qemu.agent.channel import AgentChannel
 from utest.fakes.agent import FakeAgent, Request, fake_agent, properly, refuse, reply
 
 # For what must come; and for what must not.

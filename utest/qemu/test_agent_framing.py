@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from DtsVirtLibrary.qemu.agent_framing import AgentReply, ReplyFramer
+from DtsVirtLibrary.qemu.agent.framing import AgentReply, ReplyFramer
 
 LIMIT = 200
 GOOD = b'{"return": 7, "id": "a"}\n'

@@ -9,8 +9,8 @@ import pytest
 
 from DtsVirtLibrary.errors import AgentClosed, AgentTimeout
 from DtsVirtLibrary.loop import Deadline
-from DtsVirtLibrary.qemu.agent import Agent
-from DtsVirtLibrary.qemu.agent_readiness import AgentReadiness
+from DtsVirtLibrary.qemu.agent.agent import Agent
+from DtsVirtLibrary.qemu.agent.readiness import AgentReadiness
 from DtsVirtLibrary.qemu.names import AGENT_PORT
 from DtsVirtLibrary.results import MonitorEvent
 from DtsVirtLibrary.timeline import Timeline

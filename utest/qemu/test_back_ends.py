@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from DtsVirtLibrary.host.local import LocalHost
-from DtsVirtLibrary.qemu.back_ends import (
+from DtsVirtLibrary.qemu.start.back_ends import (
     FAILURES,
     failed_back_end,
     waits_for,

@@ -14,9 +14,8 @@ import pytest_asyncio
 from DtsVirtLibrary.errors import HypervisorMissing
 from DtsVirtLibrary.host.local import LocalHost
 from DtsVirtLibrary.host.protocol import Completed, FileKind, FileStatus
-from DtsVirtLibrary.qemu import binary
-from DtsVirtLibrary.qemu.binary import probe
-from DtsVirtLibrary.qemu.facts import BinaryFacts, from_json, to_json
+from DtsVirtLibrary.qemu.binary.facts import BinaryFacts, from_json, to_json
+from DtsVirtLibrary.qemu.binary.probe import probe
 
 
 @pytest_asyncio.fixture
@@ -196,7 +195,7 @@ async def test_missing_binary_is_named_with_the_package(host: LocalHost, tmp_pat
 async def test_no_binary_on_the_path(
     host: LocalHost, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(binary, "DEFAULT_BINARY", "qemu-system-nowhere")
+    monkeypatch.setattr("DtsVirtLibrary.qemu.binary.probe.DEFAULT_BINARY", "qemu-system-nowhere")
     with pytest.raises(
         HypervisorMissing, match=r"QEMU is not installed on .*: no qemu-system-nowhere"
     ):

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from DtsVirtLibrary.qemu.cmdline import CommandLine, command_line
-from DtsVirtLibrary.qemu.facts import BinaryFacts, from_json
-from DtsVirtLibrary.qemu.placement import Descriptor, Placement
+from DtsVirtLibrary.qemu.binary.facts import BinaryFacts, from_json
+from DtsVirtLibrary.qemu.command_line.build import CommandLine, command_line
+from DtsVirtLibrary.qemu.command_line.placement import Descriptor, Placement
 from utest.qemu.cases import Case, cases
 
 HERE = Path(__file__).parent

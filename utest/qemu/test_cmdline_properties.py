@@ -12,10 +12,10 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from DtsVirtLibrary.errors import ConfigError
-from DtsVirtLibrary.qemu.cmdline import CommandLine, command_line, shell_text
-from DtsVirtLibrary.qemu.hostfacts import HostFacts
-from DtsVirtLibrary.qemu.options import text
-from DtsVirtLibrary.qemu.placement import Descriptor, Placement
+from DtsVirtLibrary.qemu.command_line.build import CommandLine, command_line, shell_text
+from DtsVirtLibrary.qemu.command_line.host_facts import HostFacts
+from DtsVirtLibrary.qemu.command_line.options import text
+from DtsVirtLibrary.qemu.command_line.placement import Descriptor, Placement
 from DtsVirtLibrary.spec import Boot, Disk, Nic, OtherDevice, TapBackend, VhostUserBackend, VmSpec
 from reliability.fuzz.options import MAKERS, write_and_read
 from utest.qemu.test_cmdline_golden import FACTS

@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 
 from DtsVirtLibrary.errors import ConfigError
-from DtsVirtLibrary.qemu.cmdline import command_line
-from DtsVirtLibrary.qemu.hostfacts import HostFacts
-from DtsVirtLibrary.qemu.placement import Descriptor, Placement
+from DtsVirtLibrary.qemu.command_line.build import command_line
+from DtsVirtLibrary.qemu.command_line.host_facts import HostFacts
+from DtsVirtLibrary.qemu.command_line.placement import Descriptor, Placement
 from DtsVirtLibrary.spec import (
     Accelerator,
     Boot,

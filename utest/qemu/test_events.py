@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from DtsVirtLibrary.qemu.events import EventLog, named
+from DtsVirtLibrary.qemu.qmp.events import EventLog, named
 
 
 @pytest.fixture

@@ -7,8 +7,8 @@ import base64
 import pytest
 
 from DtsVirtLibrary.errors import AgentCommandError
-from DtsVirtLibrary.qemu.agent import Agent
-from DtsVirtLibrary.qemu.fresh_identity import SEED_BYTES, renew_identity
+from DtsVirtLibrary.qemu.agent.agent import Agent
+from DtsVirtLibrary.qemu.inside.fresh_identity import SEED_BYTES, renew_identity
 from utest.fakes.agent import FakeAgent, Request, fake_agent, properly, reply
 
 

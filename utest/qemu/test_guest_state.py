@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from DtsVirtLibrary.qemu.guest_state import GuestState
+from DtsVirtLibrary.qemu.running.guest_state import GuestState
 from DtsVirtLibrary.results import GuestLoss, LossKind, MonitorEvent
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from DtsVirtLibrary.errors import ConfigError
-from DtsVirtLibrary.qemu.cmdline import command_line
-from DtsVirtLibrary.qemu.hostfacts import HostFacts
+from DtsVirtLibrary.qemu.command_line.build import command_line
+from DtsVirtLibrary.qemu.command_line.host_facts import HostFacts
 from DtsVirtLibrary.spec import Nic, TapBackend, VmSpec
 from utest.qemu.cases import vm
 from utest.qemu.test_cmdline_golden import FACTS

@@ -28,7 +28,8 @@ from DtsVirtLibrary.errors import (
 )
 from DtsVirtLibrary.host.local import LocalHost
 from DtsVirtLibrary.loop import Deadline
-from DtsVirtLibrary.qemu import hotplug, names
+from DtsVirtLibrary.qemu import names
+from DtsVirtLibrary.qemu.hotplug import plugging
 from DtsVirtLibrary.qemu.hypervisor import GuestFiles, QemuHypervisor, QemuSettings
 from DtsVirtLibrary.qemu.instance import QemuInstance
 from DtsVirtLibrary.spec import (
@@ -190,7 +191,7 @@ async def unplugged(
     monitor: Any = instance.monitor
     instance.monitor = through(monitor)  # type: ignore[assignment]
     try:
-        await hotplug.unplug(instance, device, Deadline(SECONDS))
+        await plugging.unplug(instance, device, Deadline(SECONDS))
     finally:
         instance.monitor = monitor
 
@@ -201,7 +202,7 @@ async def test_card_comes_and_goes(machine: str, start: Start) -> None:
     before = await everything(instance)
     backend = UserBackend(forwards=(HostForward(),), restrict=True)
     for _ in range(3):
-        assert await hotplug.plug(instance, card(backend=backend)) == "plug0"
+        assert await plugging.plug(instance, card(backend=backend)) == "plug0"
         now = await everything(instance)
         assert now["devices"] - before["devices"] == {"plug0"}
         assert await bus_of(instance, "plug0") == ("hotplug0" if machine == "q35" else "pci.0")
@@ -212,7 +213,7 @@ async def test_card_comes_and_goes(machine: str, start: Start) -> None:
 async def test_card_takes_the_lowest_free_slot_of_pc(start: Start) -> None:
     control = card(9, backend=UserBackend(), control=True)
     instance = await start(vm(devices=(control, card(8, address="02"))))
-    plugged = [await hotplug.plug(instance, card(n, backend=UserBackend())) for n in (1, 2)]
+    plugged = [await plugging.plug(instance, card(n, backend=UserBackend())) for n in (1, 2)]
     addresses = [await instance.guest_pci_address(name) for name in plugged]
     assert addresses == ["0000:00:03.0", "0000:00:04.0"]
     assert await instance.guest_pci_address(names.CONTROL_NIC) == "0000:00:1f.0"
@@ -226,7 +227,7 @@ async def test_disk_comes_and_goes(machine: str, start: Start, tmp_path: Path) -
     before = await everything(instance)
     for overlay in (False, True, False):
         disk = Disk(str(image), "qcow2", overlay=overlay, id="extra")
-        assert await hotplug.plug(instance, disk) == "extra"
+        assert await plugging.plug(instance, disk) == "extra"
         now = await everything(instance)
         assert now["devices"] - before["devices"] == {"extra"}
         assert now["nodes"] - before["nodes"] >= {"extra", "extra-file"}
@@ -241,7 +242,7 @@ async def test_spinning_processors_do_not_hold_a_disk_for_ever(
     image.write_bytes(bytes(1 << 20))
     instance = await start(vm())
     before = await everything(instance)
-    await hotplug.plug(instance, Disk(str(image), "raw", id="extra"))
+    await plugging.plug(instance, Disk(str(image), "raw", id="extra"))
     await unplugged(instance, "extra", HeldUntilStopped)
     assert await everything(instance) == before
     assert await instance.status() == "running"
@@ -251,12 +252,12 @@ async def test_other_devices_and_their_properties(start: Start) -> None:
     instance = await start(vm("q35"))
     before = await everything(instance)
     rng = OtherDevice("virtio-rng-pci", {"rng": names.RNG, "max-bytes": "4096"})
-    assert await hotplug.plug(instance, rng) == "plug0"
+    assert await plugging.plug(instance, rng) == "plug0"
     assert (
         await ask(instance, "qom-get", path="/machine/peripheral/plug0", property="max-bytes")
         == 4096
     )
-    assert await hotplug.plug(instance, CryptoDevice("crypto7")) == "crypto7"
+    assert await plugging.plug(instance, CryptoDevice("crypto7")) == "crypto7"
     await unplugged(instance, "plug0")
     await unplugged(instance, "crypto7")
     assert await everything(instance) == before
@@ -265,7 +266,7 @@ async def test_other_devices_and_their_properties(start: Start) -> None:
 async def test_mac_and_properties_reach_the_card(start: Start) -> None:
     instance = await start(vm())
     nic = card(9, id="nic9", backend=UserBackend(), settings={"mq": "on", "host_mtu": "1400"})
-    await hotplug.plug(instance, nic)
+    await plugging.plug(instance, nic)
     found = {
         name: await ask(instance, "qom-get", path="/machine/peripheral/nic9", property=name)
         for name in ("mac", "mq", "host_mtu", "netdev")
@@ -275,25 +276,25 @@ async def test_mac_and_properties_reach_the_card(start: Start) -> None:
 
 async def test_address_that_was_asked_for_is_kept(start: Start) -> None:
     instance = await start(vm())
-    await hotplug.plug(instance, card(id="fixed", address="0b", backend=UserBackend()))
+    await plugging.plug(instance, card(id="fixed", address="0b", backend=UserBackend()))
     assert (
         await ask(instance, "qom-get", path="/machine/peripheral/fixed", property="legacy-addr")
         == "0b.0"
     )
     with pytest.raises(ConfigError, match="0b"):
-        await hotplug.plug(instance, card(2, id="second", address="0b", backend=UserBackend()))
+        await plugging.plug(instance, card(2, id="second", address="0b", backend=UserBackend()))
 
 
 async def test_q35_has_four_places(start: Start) -> None:
     instance = await start(vm("q35"))
     for number in range(4):
-        await hotplug.plug(instance, card(number))
+        await plugging.plug(instance, card(number))
     buses = {await bus_of(instance, f"plug{number}") for number in range(4)}
     assert buses == set(names.HOTPLUG_PORTS)
     with pytest.raises(VmStateError, match=r"all 4 places .* are taken; unplug one"):
-        await hotplug.plug(instance, card(4))
+        await plugging.plug(instance, card(4))
     await unplugged(instance, "plug2")
-    await hotplug.plug(instance, card(4, id="again"))
+    await plugging.plug(instance, card(4, id="again"))
     assert await bus_of(instance, "again") == "hotplug2"
 
 
@@ -301,7 +302,7 @@ async def test_root_bus_of_q35_is_no_place(start: Start) -> None:
     instance = await start(vm("q35"))
     before = await everything(instance)
     with pytest.raises(VmStateError, match=r"(?s)does not support hotplugging.*Leave bus and addr"):
-        await hotplug.plug(instance, card(bus="pcie.0", address="05", backend=UserBackend()))
+        await plugging.plug(instance, card(bus="pcie.0", address="05", backend=UserBackend()))
     assert await everything(instance) == before
 
 
@@ -313,7 +314,7 @@ async def test_vhost_user_card(server: bool, start: Start, tmp_path: Path) -> No
         second.call() if server else second.listen()
         instance = await start(vm(devices=(vhost_user(tmp_path / "a.sock", 1),)))
         before = await everything(instance)
-        await hotplug.plug(instance, vhost_user(tmp_path / "b.sock", 2, server=server))
+        await plugging.plug(instance, vhost_user(tmp_path / "b.sock", 2, server=server))
         now = await everything(instance)
         assert now["chardevs"] - before["chardevs"] == {"plug0-chardev"}
         await unplugged(instance, "plug0")
@@ -326,17 +327,17 @@ async def test_vhost_user_card(server: bool, start: Start, tmp_path: Path) -> No
 async def test_vhost_user_without_back_end(
     start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(hotplug, "CONNECT_SECONDS", 0.2)
+    monkeypatch.setattr(plugging, "CONNECT_SECONDS", 0.2)
     peer = VhostUserPeer(tmp_path / "a.sock")
     peer.listen()
     try:
         instance = await start(vm(devices=(vhost_user(tmp_path / "a.sock", 1),)))
         before = await everything(instance)
         with pytest.raises(BackendError, match=r"(?s)cannot reach .*none\.sock.*Start the"):
-            await hotplug.plug(instance, vhost_user(tmp_path / "none.sock", 2))
+            await plugging.plug(instance, vhost_user(tmp_path / "none.sock", 2))
         assert await everything(instance) == before
         with pytest.raises(BackendError, match=r"no vhost-user back end has connected .* within"):
-            await hotplug.plug(instance, vhost_user(tmp_path / "none.sock", 2, server=True))
+            await plugging.plug(instance, vhost_user(tmp_path / "none.sock", 2, server=True))
         assert await everything(instance) == before
     finally:
         peer.close()
@@ -352,7 +353,7 @@ async def test_vhost_user_back_end_that_is_silent(start: Start, tmp_path: Path) 
             silent.bind(bytes(tmp_path / "silent.sock"))
             silent.listen(1)
             with pytest.raises(BackendError, match=r"took the connection but did not answer"):
-                await hotplug.plug(instance, vhost_user(tmp_path / "silent.sock", 2))
+                await plugging.plug(instance, vhost_user(tmp_path / "silent.sock", 2))
         # The back end is gone, so QEMU hears again.
         instance.monitor.answer_seconds = SECONDS
         assert await instance.status() == "running"
@@ -368,12 +369,12 @@ async def test_cancelled_plug_leaves_nothing(start: Start, tmp_path: Path) -> No
         instance = await start(vm(devices=(vhost_user(tmp_path / "a.sock", 1),)))
         before = await everything(instance)
         nic = vhost_user(tmp_path / "nobody.sock", 2, server=True)
-        plugging = asyncio.create_task(hotplug.plug(instance, nic))
+        task = asyncio.create_task(plugging.plug(instance, nic))
         while not (tmp_path / "nobody.sock").exists():
             await asyncio.sleep(0.01)
-        plugging.cancel()
+        task.cancel()
         with pytest.raises(asyncio.CancelledError):
-            await plugging
+            await task
         assert await everything(instance) == before
     finally:
         peer.close()
@@ -382,7 +383,7 @@ async def test_cancelled_plug_leaves_nothing(start: Start, tmp_path: Path) -> No
 async def test_vhost_user_needs_shared_memory(start: Start, tmp_path: Path) -> None:
     instance = await start(vm())
     with pytest.raises(VmStateError, match="started without shared memory"):
-        await hotplug.plug(instance, vhost_user(tmp_path / "a.sock"))
+        await plugging.plug(instance, vhost_user(tmp_path / "a.sock"))
 
 
 async def test_step_that_fails_takes_back_those_before(start: Start) -> None:
@@ -390,9 +391,9 @@ async def test_step_that_fails_takes_back_those_before(start: Start) -> None:
     before = await everything(instance)
     nic = card(id="odd", backend=UserBackend(), settings={"speed": "-5"})
     with pytest.raises(MonitorCommandError, match="speed"):
-        await hotplug.plug(instance, nic)
+        await plugging.plug(instance, nic)
     assert await everything(instance) == before
-    assert await hotplug.plug(instance, card(id="odd", backend=UserBackend())) == "odd"
+    assert await plugging.plug(instance, card(id="odd", backend=UserBackend())) == "odd"
 
 
 async def test_bad_input_reaches_no_qemu(start: Start, tmp_path: Path) -> None:
@@ -412,7 +413,7 @@ async def test_bad_input_reaches_no_qemu(start: Start, tmp_path: Path) -> None:
         ),
     ):
         with pytest.raises(error, match=text):
-            await hotplug.plug(instance, device)
+            await plugging.plug(instance, device)
     assert await everything(instance) == before
 
 
@@ -426,30 +427,30 @@ async def test_device_of_the_command_line_can_go(start: Start) -> None:
 
 async def test_guest_that_does_not_let_go(start: Start) -> None:
     instance = await start(vm())
-    await hotplug.plug(instance, card(backend=UserBackend()))
+    await plugging.plug(instance, card(backend=UserBackend()))
     with pytest.raises(WaitTimeout, match=r"did not let go of 'plug0' within 0\.\d s.*acpiphp"):
-        await hotplug.unplug(instance, "plug0", Deadline(0.2))
+        await plugging.unplug(instance, "plug0", Deadline(0.2))
     await instance.pause()
     with pytest.raises(WaitTimeout, match=r"The VM is paused; only a running guest"):
-        await hotplug.unplug(instance, "plug0", Deadline(0.2))
+        await plugging.unplug(instance, "plug0", Deadline(0.2))
     await instance.resume()
     # The guest lets go after all, when nobody waits any more.
     await instance.reset()
     while "plug0" in (await everything(instance))["devices"]:
         await asyncio.sleep(0.01)
-    await hotplug.unplug(instance, "plug0", Deadline(SECONDS))
+    await plugging.unplug(instance, "plug0", Deadline(SECONDS))
     assert "plug0-net" not in (await everything(instance))["networks"]
 
 
 async def test_what_cannot_be_unplugged(start: Start) -> None:
     instance = await start(vm(devices=(card(1, id="nic1"),)))
     with pytest.raises(ConfigError, match=r"no device 'nic2'\. Did you mean 'nic1'"):
-        await hotplug.unplug(instance, "nic2", Deadline(SECONDS))
+        await plugging.unplug(instance, "nic2", Deadline(SECONDS))
     with pytest.raises(ConfigError, match="'rng-device0' belongs to the library and stays"):
-        await hotplug.unplug(instance, names.RNG_DEVICE, Deadline(SECONDS))
+        await plugging.unplug(instance, names.RNG_DEVICE, Deadline(SECONDS))
     q35 = await start(vm("q35", devices=(card(1, id="nic1"),)))
     with pytest.raises(VmStateError, match=r"'nic1' cannot be unplugged: .*hotplugging"):
-        await hotplug.unplug(q35, "nic1", Deadline(SECONDS))
+        await plugging.unplug(q35, "nic1", Deadline(SECONDS))
 
 
 async def test_tap_is_made_and_removed_with_its_card(start: Start) -> None:
@@ -457,7 +458,7 @@ async def test_tap_is_made_and_removed_with_its_card(start: Start) -> None:
     instance = await start(vm())
     before = set(os.listdir("/sys/class/net"))
     for _ in range(2):
-        await hotplug.plug(instance, card(backend=TapBackend()))
+        await plugging.plug(instance, card(backend=TapBackend()))
         path = "/machine/peripheral/plug0"
         assert await ask(instance, "qom-get", path=path, property="netdev") == "plug0-net"
         text = await instance.human("info network", timeout=SECONDS)
@@ -465,7 +466,7 @@ async def test_tap_is_made_and_removed_with_its_card(start: Start) -> None:
         assert Path("/sys/class/net", tap).exists()
         await unplugged(instance, "plug0")
         assert not Path("/sys/class/net", tap).exists()
-    await hotplug.plug(instance, card(backend=TapBackend()))
+    await plugging.plug(instance, card(backend=TapBackend()))
     text = await instance.human("info network", timeout=SECONDS)
     tap = text.split("ifname=")[1].split(",")[0]
     assert tap not in before

@@ -9,7 +9,7 @@ import pytest
 
 from DtsVirtLibrary.errors import ImageError, ImageInUse
 from DtsVirtLibrary.host.local import LocalHost
-from DtsVirtLibrary.qemu.images import ImageCheck
+from DtsVirtLibrary.qemu.start.images import ImageCheck
 from DtsVirtLibrary.spec import Disk, Origin
 
 pytestmark = pytest.mark.qemu

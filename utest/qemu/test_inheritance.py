@@ -7,10 +7,10 @@ from typing import cast
 
 import pytest
 
-from DtsVirtLibrary.qemu.inheritance import Inheritance
-from DtsVirtLibrary.qemu.monitor import Monitor
-from DtsVirtLibrary.qemu.name_receiver import NameReceiver
-from DtsVirtLibrary.qemu.template import GuestAsSaved
+from DtsVirtLibrary.qemu.inside.name_receiver import NameReceiver
+from DtsVirtLibrary.qemu.qmp.monitor import Monitor
+from DtsVirtLibrary.qemu.templates.inheritance import Inheritance
+from DtsVirtLibrary.qemu.templates.store import GuestAsSaved
 from DtsVirtLibrary.results import GuestInterface, MonitorEvent
 
 SAVED = GuestAsSaved((GuestInterface("lo", None),), NameReceiver(1, 2), True, ("ssh-ed25519 A",))

@@ -16,10 +16,10 @@ from pathlib import Path
 import pytest
 
 from DtsVirtLibrary.host.local import LocalHost
-from DtsVirtLibrary.qemu.binary import probe
-from DtsVirtLibrary.qemu.cmdline import CommandLine, command_line
-from DtsVirtLibrary.qemu.facts import BinaryFacts
-from DtsVirtLibrary.qemu.placement import Placement, SocketPath
+from DtsVirtLibrary.qemu.binary.facts import BinaryFacts
+from DtsVirtLibrary.qemu.binary.probe import probe
+from DtsVirtLibrary.qemu.command_line.build import CommandLine, command_line
+from DtsVirtLibrary.qemu.command_line.placement import Placement, SocketPath
 from DtsVirtLibrary.spec import VmSpec
 from utest.qemu.cases import Case, cases
 from utest.qemu.qmp_talk import quit_qemu

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from DtsVirtLibrary.qemu import late_cards
-from DtsVirtLibrary.qemu.agent import Agent
+from DtsVirtLibrary.qemu.agent.agent import Agent
+from DtsVirtLibrary.qemu.inside import late_cards
 from DtsVirtLibrary.spec import Nic
 from utest.fakes.agent import Request, fake_agent, properly, reply
 

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from DtsVirtLibrary.host.local import LocalHost
-from DtsVirtLibrary.qemu.binary import probe
-from DtsVirtLibrary.qemu.cmdline import command_line, shell_text
-from DtsVirtLibrary.qemu.facts import BinaryFacts
-from DtsVirtLibrary.qemu.hostfacts import HostFacts
-from DtsVirtLibrary.qemu.placement import Placement, SocketPath
+from DtsVirtLibrary.qemu.binary.facts import BinaryFacts
+from DtsVirtLibrary.qemu.binary.probe import probe
+from DtsVirtLibrary.qemu.command_line.build import command_line, shell_text
+from DtsVirtLibrary.qemu.command_line.host_facts import HostFacts
+from DtsVirtLibrary.qemu.command_line.placement import Placement, SocketPath
 from DtsVirtLibrary.spec import Disk, OtherDevice, VmSpec
 from utest.qemu.qmp_talk import talk
 

@@ -22,7 +22,7 @@ from DtsVirtLibrary.errors import (
     WaitTimeout,
 )
 from DtsVirtLibrary.loop import Deadline
-from DtsVirtLibrary.qemu.monitor import Monitor
+from DtsVirtLibrary.qemu.qmp.monitor import Monitor
 from DtsVirtLibrary.results import MonitorEvent
 from utest.fakes.qmp_server import FakeQmp, event, fake_qmp
 from utest.qemu.conftest import RunningQemu

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from DtsVirtLibrary.qemu.transcript import Transcript, redacted, redacted_line
+from DtsVirtLibrary.qemu.qmp.transcript import Transcript, redacted, redacted_line
 
 
 def lines(transcript: Transcript) -> list[dict[str, Any]]:

@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from DtsVirtLibrary.errors import ConfigError
-from DtsVirtLibrary.qemu.options import flag, is_id, pairs, text
-from DtsVirtLibrary.qemu.raw_options import RawOption, made_ids, raw_options
-from DtsVirtLibrary.qemu.slots import parse_address
+from DtsVirtLibrary.qemu.command_line.options import flag, is_id, pairs, text
+from DtsVirtLibrary.qemu.command_line.raw_options import RawOption, made_ids, raw_options
+from DtsVirtLibrary.qemu.command_line.slots import parse_address
 
 VALUES = st.text(st.characters(exclude_characters="\0", exclude_categories=("Cs",)))
 KEYS = st.from_regex(r"[A-Za-z0-9_.-]+", fullmatch=True)

@@ -10,8 +10,8 @@ import pytest
 
 from DtsVirtLibrary.errors import ConfigError, VmStateError
 from DtsVirtLibrary.loop import Deadline
-from DtsVirtLibrary.qemu.monitor import Monitor
-from DtsVirtLibrary.qemu.pci import (
+from DtsVirtLibrary.qemu.qmp.monitor import Monitor
+from DtsVirtLibrary.qemu.running.pci import (
     guest_address,
     pci_functions,
     unnumbered_bridges,

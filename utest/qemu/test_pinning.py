@@ -15,7 +15,7 @@ from DtsVirtLibrary.errors import HostError
 from DtsVirtLibrary.host.local import LocalHost
 from DtsVirtLibrary.loop import Deadline
 from DtsVirtLibrary.qemu.hypervisor import GuestFiles, QemuHypervisor, QemuSettings
-from DtsVirtLibrary.qemu.pinning import parse_cpu_list, pin, require_cpus
+from DtsVirtLibrary.qemu.start.pinning import parse_cpu_list, pin, require_cpus
 from DtsVirtLibrary.spec import Accelerator, Cpu, Memory, Origin, VmSpec
 from DtsVirtLibrary.timeline import Timeline
 

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from DtsVirtLibrary.qemu.facts import BinaryFacts
-from DtsVirtLibrary.qemu.options import Option, pairs
-from DtsVirtLibrary.qemu.properties import convert, size_in_bytes
-from DtsVirtLibrary.qemu.qmp_options import Command, add_command, remove_command
+from DtsVirtLibrary.qemu.binary.facts import BinaryFacts
+from DtsVirtLibrary.qemu.command_line.options import Option, pairs
+from DtsVirtLibrary.qemu.command_line.properties import convert, size_in_bytes
+from DtsVirtLibrary.qemu.hotplug.qmp_options import Command, add_command, remove_command
 
 BINARY = BinaryFacts(
     path="/usr/bin/qemu-system-x86_64",

@@ -7,8 +7,8 @@ from typing import Any, cast
 import pytest
 
 from DtsVirtLibrary.host.protocol import Host
-from DtsVirtLibrary.qemu import quiet
-from DtsVirtLibrary.qemu.monitor import Monitor
+from DtsVirtLibrary.qemu.qmp.monitor import Monitor
+from DtsVirtLibrary.qemu.templates import quiet
 
 LOOK = 0.01
 LOOK_NS = round(LOOK * 1e9)

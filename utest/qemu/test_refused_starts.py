@@ -13,7 +13,7 @@ from DtsVirtLibrary.errors import (
     PortInUse,
 )
 from DtsVirtLibrary.host.local import LocalHost
-from DtsVirtLibrary.qemu.refused_starts import explained
+from DtsVirtLibrary.qemu.start.refused_starts import explained
 
 # Each as QEMU 7.2 and 10.0 print it.
 SAID = [

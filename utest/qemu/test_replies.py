@@ -9,9 +9,9 @@ import pytest
 from DtsVirtLibrary.errors import BackendError, MonitorError
 from DtsVirtLibrary.loop import Deadline
 from DtsVirtLibrary.qemu.foreign_json import DEPTH_LIMIT, Shape, checked_json, misfit
-from DtsVirtLibrary.qemu.hotplug_facts import free_slot, require_shared_memory, wait_connected
-from DtsVirtLibrary.qemu.monitor import Monitor
-from DtsVirtLibrary.qemu.replies import PCI_BUSES, STATUS, ask
+from DtsVirtLibrary.qemu.hotplug.facts import free_slot, require_shared_memory, wait_connected
+from DtsVirtLibrary.qemu.qmp.monitor import Monitor
+from DtsVirtLibrary.qemu.qmp.replies import PCI_BUSES, STATUS, ask
 
 
 class Answering(Monitor):

@@ -12,9 +12,8 @@ import pytest
 from DtsVirtLibrary.errors import TemplateError, TemplateMissing
 from DtsVirtLibrary.host.local import LocalHost
 from DtsVirtLibrary.host.protocol import FileStatus, Host, HostPath
-from DtsVirtLibrary.qemu import template as template_module
-from DtsVirtLibrary.qemu.name_receiver import NameReceiver
-from DtsVirtLibrary.qemu.template import (
+from DtsVirtLibrary.qemu.inside.name_receiver import NameReceiver
+from DtsVirtLibrary.qemu.templates.store import (
     LIMIT_VARIABLE,
     MANIFEST,
     PLACE_VARIABLE,
@@ -249,7 +248,7 @@ async def test_in_memory_there_is_no_more_room_than_the_host_has_memory(
     async def three(host: Host) -> int:
         return 3
 
-    monkeypatch.setattr(template_module, "available_mib", three)
+    monkeypatch.setattr("DtsVirtLibrary.qemu.templates.store.available_mib", three)
     await store.draft(1)
     monkeypatch.setattr(LocalHost, "file_system", tmpfs)
     with pytest.raises(TemplateError, match=r"needs 257 MiB of room, and there is 3 MiB in"):

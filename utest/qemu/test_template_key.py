@@ -11,11 +11,11 @@ import pytest
 from DtsVirtLibrary.errors import TemplateError
 from DtsVirtLibrary.host.local import LocalHost
 from DtsVirtLibrary.host.protocol import HostPath
-from DtsVirtLibrary.qemu.cmdline import command_line
-from DtsVirtLibrary.qemu.facts import BinaryFacts, from_json
-from DtsVirtLibrary.qemu.hostfacts import HostFacts
-from DtsVirtLibrary.qemu.identity import identified
-from DtsVirtLibrary.qemu.template_key import anonymous, anonymous_placement, key_of, split
+from DtsVirtLibrary.qemu.binary.facts import BinaryFacts, from_json
+from DtsVirtLibrary.qemu.command_line.build import command_line
+from DtsVirtLibrary.qemu.command_line.host_facts import HostFacts
+from DtsVirtLibrary.qemu.command_line.identity import identified
+from DtsVirtLibrary.qemu.templates.key import anonymous, anonymous_placement, key_of, split
 from DtsVirtLibrary.spec import (
     Boot,
     BridgeBackend,

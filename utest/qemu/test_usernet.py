@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from DtsVirtLibrary.qemu.usernet import ssh_forward
+from DtsVirtLibrary.qemu.running.usernet import ssh_forward
 
 LISTED = """\
 Hub -1 (host-connect):\r

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -17,18 +18,56 @@ ROBOT_ROOMS = {"library", "keywords", "traffic"}
 PART_OF = {"assembly": "keywords"}
 
 
-def floors() -> dict[str, int]:
-    """Return the floor of each room, as the table in docs/architecture.md says."""
-    table = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
-    found = {}
-    for match in ROW.finditer(table):
-        for name in re.findall(r"`(?:DtsVirtLibrary/)?([\w]+)(?:/|\.py)`", match["rooms"]):
-            found[name] = int(match["floor"])
-    return found
+@dataclass(frozen=True)
+class House:
+    """A package whose rooms have floors.
+
+    :ivar package: its name; each directory or module in it is a room.
+    :ivar heading: of the part of docs/architecture.md that has the table of them.
+    """
+
+    package: str
+    heading: str
+
+    def __str__(self) -> str:
+        return self.package
+
+    def floors(self) -> dict[str, int]:
+        """Return the floor of each room, as the table says."""
+        text = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
+        _, _, after = text.partition(f"\n{self.heading}\n")
+        found = {}
+        for match in ROW.finditer(re.split(r"\n##+ ", after)[0]):
+            for name in re.findall(r"`([\w]+)(?:/|\.py)`", match["rooms"]):
+                found[name] = int(match["floor"])
+        return found
+
+    def room_of(self, path: Path) -> str:
+        """Return the room that a file is in."""
+        parts = path.relative_to(ROOT / self.package.replace(".", "/")).parts
+        return _room(parts[0].removesuffix(".py"))
+
+    def files(self) -> Iterator[Path]:
+        """Yield the files of all rooms."""
+        return (ROOT / self.package.replace(".", "/")).rglob("*.py")
+
+    def imports(self) -> dict[str, set[str]]:
+        """Return the rooms that each room imports."""
+        found: dict[str, set[str]] = {}
+        known = self.floors()
+        prefix = f"{self.package}."
+        for path in self.files():
+            room = self.room_of(path)
+            names = [name for name in imports(path) if name.startswith(prefix)]
+            rooms = {_room(name.removeprefix(prefix).split(".")[0]) for name in names}
+            found.setdefault(room, set()).update(rooms & set(known) - {room})
+        return found
 
 
-def room_of(path: Path) -> str:
-    return _room(path.relative_to(PACKAGE).parts[0].removesuffix(".py"))
+HOUSES = [
+    House("DtsVirtLibrary", "## Rooms and floors"),
+    House("DtsVirtLibrary.qemu", "### The rooms of `qemu/`"),
+]
 
 
 def _room(name: str) -> str:
@@ -56,33 +95,24 @@ def _without_type_checking(node: ast.AST) -> Iterator[ast.AST]:
         yield from _without_type_checking(child)
 
 
-def room_imports() -> dict[str, set[str]]:
-    """Return the rooms that each room imports."""
-    found: dict[str, set[str]] = {}
-    known = floors()
-    for path in PACKAGE.rglob("*.py"):
-        room = room_of(path)
-        names = [name.split(".") for name in imports(path) if name.startswith("DtsVirtLibrary.")]
-        found.setdefault(room, set()).update(
-            _room(name[1]) for name in names if name[1] in known and _room(name[1]) != room
-        )
-    return found
+@pytest.mark.parametrize("house", HOUSES, ids=str)
+def test_every_room_stands_in_the_table(house: House) -> None:
+    rooms = {house.room_of(path) for path in house.files()} - {"version", "__init__"}
+    assert rooms == {_room(name) for name in house.floors()} - {"__init__"}
 
 
-def test_every_room_stands_in_the_table() -> None:
-    rooms = {room_of(path) for path in PACKAGE.rglob("*.py")} - {"version"}
-    assert rooms - set(floors()) == set()
-
-
-@pytest.mark.parametrize("room", sorted(floors()))
-def test_nothing_imports_upwards(room: str) -> None:
-    known = floors()
-    above = {other for other in room_imports().get(room, ()) if known[other] > known[room]}
+@pytest.mark.parametrize(
+    ("house", "room"), [(house, room) for house in HOUSES for room in sorted(house.floors())]
+)
+def test_nothing_imports_upwards(house: House, room: str) -> None:
+    known = house.floors()
+    above = {other for other in house.imports().get(room, ()) if known[other] > known[room]}
     assert above == set(), f"{room} (floor {known[room]}) imports from above: {sorted(above)}"
 
 
-def test_no_circles_between_rooms() -> None:
-    left = room_imports()
+@pytest.mark.parametrize("house", HOUSES, ids=str)
+def test_no_circles_between_rooms(house: House) -> None:
+    left = house.imports()
     while free := [room for room, wanted in left.items() if not wanted & set(left)]:
         for room in free:
             del left[room]
@@ -90,9 +120,10 @@ def test_no_circles_between_rooms() -> None:
 
 
 def test_only_libraries_know_robot_framework() -> None:
+    whole = HOUSES[0]
     knowing = {
-        room_of(path)
-        for path in PACKAGE.rglob("*.py")
+        whole.room_of(path)
+        for path in whole.files()
         for name in imports(path)
         if name.split(".")[0] in ("robot", "SSHLibrary", "robotlibcore")
     }

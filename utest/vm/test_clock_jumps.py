@@ -19,8 +19,8 @@ from DtsVirtLibrary.errors import (
 )
 from DtsVirtLibrary.guest.banner import wait_for_banner
 from DtsVirtLibrary.loop import Deadline
-from DtsVirtLibrary.qemu.agent import Agent
-from DtsVirtLibrary.qemu.monitor import Monitor
+from DtsVirtLibrary.qemu.agent.agent import Agent
+from DtsVirtLibrary.qemu.qmp.monitor import Monitor
 from DtsVirtLibrary.results import GuestInterface
 from DtsVirtLibrary.vm.readiness import wait_for_address
 from utest.fakes.agent import fake_agent

@@ -1,0 +1,1 @@
+"""What one QEMU binary can do, as it says itself."""

@@ -1,0 +1,1 @@
+"""The command line: a pure function of the VM, the binary, the host and the places."""

@@ -1,0 +1,1 @@
+"""Devices plugged into a running QEMU, and unplugged."""

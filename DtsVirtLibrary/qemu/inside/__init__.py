@@ -1,0 +1,1 @@
+"""What the library does inside a guest, through its agent."""

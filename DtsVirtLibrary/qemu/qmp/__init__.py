@@ -1,0 +1,1 @@
+"""The machine monitor (QMP) of one QEMU: its connection, events and replies."""

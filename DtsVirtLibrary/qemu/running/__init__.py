@@ -1,0 +1,1 @@
+"""What a running QEMU shows of itself and of its guest."""

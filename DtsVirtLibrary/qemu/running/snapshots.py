@@ -1,0 +1,149 @@
+"""Snapshots of a running VM: its memory, devices and disks, in the same QEMU process.
+
+QEMU keeps them in a qcow2 node of our own, made at the first one, and for the disks in
+their throw-away overlays; an image of the tester is never written for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import count
+from typing import TYPE_CHECKING
+
+from DtsVirtLibrary.errors import (
+    ConfigError,
+    HypervisorMissing,
+    MonitorError,
+    VmStateError,
+    nearest,
+)
+from DtsVirtLibrary.loop import Deadline
+from DtsVirtLibrary.printable import printable
+from DtsVirtLibrary.qemu.qmp.replies import BLOCK_NODES, JOBS, ask
+from DtsVirtLibrary.qemu.templates.warm import freshen
+from DtsVirtLibrary.results import MonitorEvent
+from DtsVirtLibrary.spec import Disk
+
+if TYPE_CHECKING:
+    from DtsVirtLibrary.qemu.instance import QemuInstance
+
+NODE = "snapshots"
+CREATE_SECONDS = 60.0
+
+
+class Snapshots:
+    """The snapshots of one QEMU process, by name."""
+
+    def __init__(self, instance: QemuInstance) -> None:
+        self._instance = instance
+        self._jobs = count()
+        # Ids of the devices and disks at the time of each snapshot.
+        self._saved: dict[str, set[str | None]] = {}
+
+    async def save(self, name: str, deadline: Deadline) -> None:
+        """Save the VM's present state; one of the same name is replaced.
+
+        :raises VmStateError: a disk is written in place, so its state cannot be kept.
+        :raises MonitorError: QEMU cannot save it; the text says which device prevents it.
+        """
+        disks = self._disks()
+        if not self._saved:
+            await self._make_node()
+        if name in self._saved:
+            await self._job("snapshot-delete", name, {"devices": [NODE, *disks]}, deadline)
+            del self._saved[name]
+        where = {"vmstate": NODE, "devices": [NODE, *disks]}
+        await self._job("snapshot-save", name, where, deadline)
+        self._saved[name] = self._devices()
+
+    async def restore(self, name: str, deadline: Deadline) -> None:
+        """Bring the VM back to a snapshot, let its CPUs run and set the guest's clock.
+
+        :raises ConfigError: there is no such snapshot.
+        :raises VmStateError: devices were plugged or unplugged since it was saved.
+        :raises MonitorError: QEMU cannot load it.
+        """
+        instance = self._instance
+        vm = instance.spec.name
+        if name not in self._saved:
+            known = ", ".join(self._saved) or "none"
+            raise ConfigError(
+                f"VM '{vm}' has no snapshot '{name}'.{nearest(name, self._saved)} "
+                f"Snapshots of this start: {known}. Save one with 'Save VM Snapshot'."
+            )
+        if changed := self._saved[name] ^ self._devices():
+            raise VmStateError(
+                f"VM '{vm}': snapshot '{name}' was saved with other devices: "
+                f"{', '.join(sorted(map(str, changed)))} came or went. Undo that first."
+            )
+        where = {"vmstate": NODE, "devices": [NODE, *self._disks()]}
+        await self._job("snapshot-load", name, where, deadline)
+        if await instance.status() != "running":
+            await instance.resume()
+        if instance.has_agent:
+            instance.agent.reset(f"the VM was brought back to the snapshot '{name}'")
+            await instance.agent.synchronize(deadline)
+            await freshen(instance.agent, instance.spec)
+
+    def _disks(self) -> list[str]:
+        """Return the nodes of the disks that are written."""
+        written = [disk for disk in self._instance.spec.disks if disk.media != "cdrom"]
+        in_place = next((disk for disk in written if not disk.overlay), None)
+        if in_place is not None:
+            raise self._refusal(in_place)
+        return [disk.id or "" for disk in written]
+
+    def _refusal(self, disk: Disk) -> VmStateError:
+        return VmStateError(
+            f"VM '{self._instance.spec.name}': disk '{disk.file}' is written in place, and a "
+            "snapshot would end up in it. Give it an overlay (disk = file=...,overlay=yes), or "
+            "start the VM warm."
+        )
+
+    def _devices(self) -> set[str | None]:
+        spec = self._instance.spec
+        return {item.id for item in (*spec.disks, *spec.devices)}
+
+    async def _make_node(self) -> None:
+        instance = self._instance
+        nodes = await ask(instance.monitor, "query-named-block-nodes", BLOCK_NODES)
+        if any(node["node-name"] == NODE for node in nodes):
+            return
+        program = await instance.host.which("qemu-img")
+        if program is None:
+            raise HypervisorMissing(
+                f"qemu-img is missing on {instance.host.name}, so there is no place for "
+                "snapshots. Install it: apt-get install qemu-utils."
+            )
+        path = f"{instance.placement.directory}/{NODE}.qcow2"
+        # The states lie behind the end of the disk, which may be as small as can be.
+        argv = [program, "create", "-q", "-f", "qcow2", path, "1M"]
+        await instance.host.run(argv, timeout=CREATE_SECONDS)
+        file = {"driver": "file", "node-name": f"{NODE}-file", "filename": path}
+        upper = {"driver": "qcow2", "node-name": NODE, "file": f"{NODE}-file"}
+        for node in (file, upper):
+            await instance.monitor.execute("blockdev-add", node)
+
+    async def _job(
+        self, command: str, name: str, where: Mapping[str, object], deadline: Deadline
+    ) -> None:
+        """Run a job to its end."""
+        monitor = self._instance.monitor
+        job = f"snapshot{next(self._jobs)}"
+
+        def concluded(event: MonitorEvent) -> bool:
+            return event.data.get("id") == job and event.data.get("status") == "concluded"
+
+        mark = monitor.mark()
+        arguments = {"job-id": job, "tag": name, **where}
+        await monitor.execute(command, arguments)
+        await monitor.wait_for_event(
+            ["JOB_STATUS_CHANGE"], deadline=deadline, match=concluded, since=mark
+        )
+        jobs = await ask(monitor, "query-jobs", JOBS)
+        error = next((item.get("error") for item in jobs if item["id"] == job), None)
+        await monitor.execute("job-dismiss", {"id": job})
+        if error is not None:
+            raise MonitorError(
+                f"VM '{self._instance.spec.name}': {command} of '{name}' failed: {printable(error)}"
+            )

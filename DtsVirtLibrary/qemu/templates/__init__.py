@@ -1,0 +1,1 @@
+"""Warm start: a guest that was saved as a template, and the clones made of it."""

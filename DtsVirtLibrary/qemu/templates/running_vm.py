@@ -1,0 +1,122 @@
+"""Making a template of a VM that runs, as it is now.
+
+Its memory is its own or shared with a template, and cannot become a file as it is: so all of
+its state goes into a second QEMU, which never runs a CPU and whose memory is the new
+template's file. That one then saves itself as a VM that was booted for it would. The VM
+stands still meanwhile and goes on where it was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from DtsVirtLibrary.errors import AgentError, HypervisorMissing, VmStateError
+from DtsVirtLibrary.host.protocol import Host
+from DtsVirtLibrary.qemu.command_line.storage import flatten_command
+from DtsVirtLibrary.qemu.inside.name_receiver import dismiss_receiver
+from DtsVirtLibrary.qemu.templates.migration import hand_over
+from DtsVirtLibrary.qemu.templates.warm import TemplateDraft, freshen
+from DtsVirtLibrary.spec import Incoming, VmSpec
+
+if TYPE_CHECKING:
+    from DtsVirtLibrary.qemu.instance import QemuInstance
+
+    Launch = Callable[
+        [VmSpec, Callable[[QemuInstance], Awaitable[None]]],
+        Awaitable[QemuInstance],
+    ]
+
+FLATTEN_SECONDS = 300.0
+
+
+async def save_running(
+    instance: QemuInstance, core: VmSpec, draft: TemplateDraft, launch: Launch
+) -> None:
+    """Save a running VM as the template of `core`; it runs on if it ran before.
+
+    :param launch: starts a QEMU whose memory and overlays are the draft's, and does something
+        with it before its CPUs would run.
+    :raises VmStateError: the VM was started cold, or has other devices now.
+    :raises MonitorError: QEMU cannot save it; the text says which device prevents it.
+    :raises HostError: the host has no room for the copy.
+    """
+    _require_saveable(instance, core)
+    ran = await instance.status() == "running"
+    # One that stands still cannot be told anything.
+    guest = await draft.prepare(instance, serves_ssh=False) if ran else None
+    await instance.pause()
+    try:
+        if instance.placement.memory is None:
+            await draft.write_state(instance)
+        else:
+            await _save_by_another(instance, core, draft, launch)
+        await _flatten(instance, core, draft)
+        await draft.publish(core, guest)
+    finally:
+        if ran:
+            await instance.resume()
+        if guest is not None and guest.receiver is not None:
+            with suppress(AgentError):
+                await dismiss_receiver(instance.agent, guest.receiver)
+    if ran:
+        await freshen(instance.agent, instance.spec)
+
+
+def _require_saveable(instance: QemuInstance, core: VmSpec) -> None:
+    vm = core.name
+    if not instance.placement.of_template:
+        raise VmStateError(
+            f"VM '{vm}' was started cold, so it is not made as clones are. Start it with "
+            "warm=True to save it while it runs, or stop it to have its template made."
+        )
+    now = {device.id for device in (*instance.spec.devices, *instance.spec.disks)}
+    made = {device.id for device in (*core.devices, *core.disks)}
+    if changed := now ^ made:
+        names = ", ".join(sorted(map(str, changed)))
+        raise VmStateError(
+            f"VM '{vm}' has other devices than its template: {names} came or went. "
+            "A template holds no card on a tap, a bridge or vhost-user, and nothing that was "
+            "plugged in. Remove it with 'Remove VM Device' first."
+        )
+
+
+async def _save_by_another(
+    instance: QemuInstance, core: VmSpec, draft: TemplateDraft, launch: Launch
+) -> None:
+    async def receive(other: QemuInstance) -> None:
+        await hand_over(instance.monitor, other.monitor)
+        await draft.write_state(other)
+
+    # One that waits for a migration is not let run when that has come.
+    other = await launch(replace(core, incoming=Incoming()), receive)
+    try:
+        await other.quit()
+        await other.wait_closed()
+    finally:
+        await other.release()
+
+
+async def _flatten(instance: QemuInstance, core: VmSpec, draft: TemplateDraft) -> None:
+    """Make the draft's overlays hold all that the VM's hold, over the tester's images."""
+    for disk in core.disks:
+        if not disk.overlay:
+            continue
+        program = await _qemu_img(draft.host)
+        base = await draft.host.real_path(disk.file)
+        overlay = instance.placement.overlay(disk.id or "")
+        target = f"{draft.directory}/{disk.id}.qcow2"
+        command = flatten_command(program, disk, base, overlay, target)
+        await draft.host.run(command, timeout=FLATTEN_SECONDS)
+
+
+async def _qemu_img(host: Host) -> str:
+    program = await host.which("qemu-img")
+    if program is None:
+        raise HypervisorMissing(
+            f"qemu-img is missing on {host.name}, so no disk can be saved. "
+            "Install it: apt-get install qemu-utils."
+        )
+    return program

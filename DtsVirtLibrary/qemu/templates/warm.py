@@ -1,0 +1,222 @@
+"""Warm start: a booted guest is saved as a template, and clones are made of that.
+
+The VM that is saved is ended and started again as a clone itself: so its memory file and
+its overlays become the template's as they are, nothing is copied, and what the first test
+gets is what all later ones get. A clone maps the memory privately (copy on write); only one
+with a vhost-user back end, which must see the memory, gets a sparse copy of the file. Memory
+in hugepages is saved with the state of the devices, and loaded into hugepages of the clone's.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack, suppress
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from DtsVirtLibrary.errors import (
+    AgentCommandError,
+    AgentError,
+    DtsVirtError,
+    HostError,
+    TemplateError,
+)
+from DtsVirtLibrary.host.lock import host_lock
+from DtsVirtLibrary.host.protocol import Host
+from DtsVirtLibrary.loop import Deadline
+from DtsVirtLibrary.qemu.agent.agent import Agent
+from DtsVirtLibrary.qemu.command_line.placement import MemoryFile, Placement
+from DtsVirtLibrary.qemu.inside import access
+from DtsVirtLibrary.qemu.inside.name_receiver import (
+    NameReceiver,
+    dismiss_receiver,
+    start_receiver,
+    tell_receiver,
+)
+from DtsVirtLibrary.qemu.start.resources import StartResources
+from DtsVirtLibrary.qemu.templates.key import has_memory_file, needs_shared_memory
+from DtsVirtLibrary.qemu.templates.migration import load_all, load_state, save_all, save_state
+from DtsVirtLibrary.qemu.templates.quiet import wait_until_quiet
+from DtsVirtLibrary.qemu.templates.store import (
+    MEMORY,
+    STATE,
+    GuestAsSaved,
+    Template,
+    TemplateStore,
+    manifest_of,
+)
+from DtsVirtLibrary.spec import Disk, Nic, VmSpec
+
+if TYPE_CHECKING:
+    from DtsVirtLibrary.qemu.instance import QemuInstance
+
+COPY_SECONDS = 60.0
+LOCK_SECONDS = 600.0
+FRESHEN_SECONDS = 10.0
+# The guest's own name and clock in one go; each program started costs tens of milliseconds.
+FRESHEN = 'hostname "$0" && date -u -s "@$1" >/dev/null'
+
+
+@dataclass(frozen=True)
+class TemplateDraft:
+    """A template in the making: the VM that boots into it saves itself by this."""
+
+    host: Host
+    store: TemplateStore
+    directory: str
+    key: str
+    version: str
+    description: str
+
+    async def save(self, instance: QemuInstance, *, serves_ssh: bool) -> None:
+        """Stop the VM and publish its template; one that cannot be saved runs on.
+
+        :param serves_ssh: the guest's SSH server has answered.
+        :raises TemplateError: it cannot be saved; the text says why.
+        """
+        try:
+            guest = await self.prepare(instance, serves_ssh)
+        except DtsVirtError as error:
+            raise TemplateError(f"no template was saved: {error.summary}") from error
+        await instance.pause()
+        try:
+            await self.write_state(instance)
+            await self.publish(instance.spec, guest)
+        except DtsVirtError as error:
+            await instance.resume()
+            if guest.receiver is not None:
+                with suppress(AgentError):
+                    await dismiss_receiver(instance.agent, guest.receiver)
+            raise TemplateError(f"no template was saved: {error.summary}") from error
+
+    async def write_state(self, instance: QemuInstance) -> None:
+        """Write the state of a VM whose CPUs stand, with its memory where that is in no file.
+
+        :raises MonitorError: QEMU cannot save it; the text says which device prevents it.
+        """
+        path = f"{self.directory}/{STATE}"
+        if instance.placement.memory is None:
+            await save_all(instance.monitor, self.host, path)
+        else:
+            await self.host.write_bytes(path, await save_state(instance.monitor))
+
+    async def publish(self, spec: VmSpec, guest: GuestAsSaved | None = None) -> None:
+        """Make what was written the template of its key.
+
+        :param guest: what is known of the guest; None for nothing.
+        """
+        manifest = await manifest_of(
+            self.host,
+            self.directory,
+            self.key,
+            spec.name,
+            self.version,
+            spec.memory.size_mib,
+            self.description,
+            guest or GuestAsSaved(),
+        )
+        await self.store.publish(self.directory, manifest)
+
+    async def prepare(self, instance: QemuInstance, serves_ssh: bool) -> GuestAsSaved:
+        """Have the guest wait for what its clones will be told, and do nothing else."""
+        agent, spec = instance.agent, instance.spec
+        interfaces = await agent.interfaces()
+        keys = await access.host_keys(agent, spec) or () if serves_ssh else ()
+        receiver = await start_receiver(agent) if spec.boot.guest is not None else None
+        await wait_until_quiet(self.host, instance.monitor, instance.pid)
+        return GuestAsSaved(interfaces, receiver, serves_ssh, tuple(sorted(keys)))
+
+
+def for_source(placement: Placement, draft: str, spec: VmSpec) -> Placement:
+    """Return the places of a VM that shall become a template."""
+    memory = MemoryFile(f"{draft}/{MEMORY}", shared=True) if has_memory_file(spec) else None
+    return replace(placement, of_template=True, storage=draft, memory=memory)
+
+
+def clone_spec(core: VmSpec, template: Template) -> VmSpec:
+    """Return the specification of a clone: its disks begin as the template's are."""
+
+    def disk_of(disk: Disk) -> Disk:
+        if not disk.overlay:
+            return disk
+        return replace(disk, file=template.disk(disk.id or ""), format="qcow2")
+
+    return replace(core, disks=tuple(map(disk_of, core.disks)))
+
+
+async def for_clone(
+    host: Host,
+    placement: Placement,
+    template: Template,
+    spec: VmSpec,
+    resources: StartResources,
+) -> Placement:
+    """Return the places of a clone; a memory that others must see is copied first.
+
+    :raises HostError: there is no room for the copy.
+    """
+    placement = replace(placement, of_template=True, restored=True)
+    if template.memory is None:
+        return placement
+    if not needs_shared_memory(spec):
+        return replace(placement, memory=MemoryFile(template.memory, shared=False))
+    directory = await TemplateStore(host).draft(spec.memory.size_mib)
+    resources.remove_later(directory)
+    copy = f"{directory}/{MEMORY}"
+    # Holes stay holes; where the file system can share blocks, nothing is copied at all.
+    command = ["cp", "--sparse=always", "--reflink=auto", template.memory, copy]
+    await host.run(command, timeout=COPY_SECONDS)
+    return replace(placement, storage=directory, memory=MemoryFile(copy, shared=True))
+
+
+def restoring(
+    host: Host, template: Template, later: tuple[Nic, ...]
+) -> Callable[[QemuInstance], Awaitable[None]]:
+    """Return what is done to a clone before its CPUs run."""
+
+    async def restore(instance: QemuInstance) -> None:
+        if template.memory is None:
+            await load_all(instance.monitor, host, template.state_file)
+        else:
+            await load_state(instance.monitor, template.state)
+        instance.came_from(template.manifest.guest, later)
+        for nic in later:
+            await instance.plug(nic)
+
+    return restore
+
+
+async def lock(
+    host: Host, store: TemplateStore, key: str, resources: StartResources, deadline: Deadline
+) -> None:
+    """Hold the making of the template `key` until the resources are given back.
+
+    :raises HostError: somebody else makes it for longer than this is worth waiting for.
+    """
+    roots = await store.roots(make=True)
+    if not roots:
+        raise HostError("there is no place for templates that is ours alone")
+    stack = AsyncExitStack()
+    resources.undo_later(stack.aclose)
+    path = f"{roots[0]}/.lock-{key}"
+    await stack.enter_async_context(
+        host_lock(host, path, timeout=deadline.at_most(LOCK_SECONDS), waiting=lambda: None)
+    )
+
+
+async def freshen(agent: Agent, spec: VmSpec, receiver: NameReceiver | None = None) -> None:
+    """Give a restored guest its clock and, if it is an embedded one, its own name.
+
+    :param receiver: the program that waits for them in the guest.
+    :raises AgentError: the guest refused.
+    """
+    if receiver is not None:
+        with suppress(AgentCommandError):
+            await tell_receiver(agent, receiver, spec.name)
+            return
+    if spec.boot.guest is None:
+        await agent.set_time(time.time_ns(), timeout=FRESHEN_SECONDS)
+        return
+    now = str(round(time.time()))
+    await agent.run(["sh", "-c", FRESHEN, spec.name, now], timeout=FRESHEN_SECONDS)
