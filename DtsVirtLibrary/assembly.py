@@ -9,14 +9,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from DtsVirtLibrary.cache import cache_directory
-from DtsVirtLibrary.guest.image import GUEST_APPEND, embedded_guest
+from DtsVirtLibrary.guest.image import GUEST_APPEND, embedded_guest, login_key
 from DtsVirtLibrary.host.ledger import HostResources
 from DtsVirtLibrary.host.local import LocalHost
+from DtsVirtLibrary.host.named_locks import NamedLocks
 from DtsVirtLibrary.host.protocol import Host
 from DtsVirtLibrary.keywords.configs import Configs
 from DtsVirtLibrary.keywords.settings import Settings
 from DtsVirtLibrary.keywords.suite import suite_name
 from DtsVirtLibrary.qemu.hypervisor import GuestFiles, QemuHypervisor, QemuSettings
+from DtsVirtLibrary.qemu.inside.access import LoginKey
 from DtsVirtLibrary.vm.artifacts import ArtifactStore
 from DtsVirtLibrary.vm.context import MachineContext
 from DtsVirtLibrary.vm.hypervisor import Hypervisor
@@ -71,13 +73,19 @@ def assemble(
         cache = await cache_directory(host)
         image = await embedded_guest(host, cache, flavour=flavour, progress=progress)
         append = f"{GUEST_APPEND} authorized_key={image.authorized_key}"
-        return GuestFiles(image.kernel, image.initrd, append, image.key)
+        return GuestFiles(image.kernel, image.initrd, append)
+
+    async def own_key() -> LoginKey:
+        key = await login_key(host, await cache_directory(host), progress=progress)
+        return LoginKey(key.path, key.public)
 
     hypervisor = QemuHypervisor(
         host,
         QemuSettings(settings.qemu, settings.accelerator, settings.monitor_timeout.total_seconds()),
         guest_files,
+        own_key,
     )
     store = ArtifactStore(host, artifacts)
     registry = Registry(MachineContext(hypervisor, host, store, seed, on_reset, suite_name))
-    return Parts(host, host, hypervisor, registry, Configs(host), HostResources(host))
+    locks = NamedLocks(host, lambda: cache_directory(host), "keywords", suite_name)
+    return Parts(host, host, hypervisor, registry, Configs(host), HostResources(host, locks))

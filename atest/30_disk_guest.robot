@@ -25,14 +25,23 @@ ${EMPTY}                ${OUTPUT_DIR}/empty.raw
 
 *** Test Cases ***
 The Session Is Logged In
-    [Documentation]    With the password of the login parameter.
+    [Documentation]    By the key of the cache, which its agent has given it.
     Should Be Equal    ${SESSION.username}    root
+    Should End With    ${SESSION.key}    /id_ed25519
     ${who} =    Execute Command    id -un
     Should Be Equal    ${who}    root
     ${release} =    Execute Command    . /etc/os-release && echo $ID
     Should Be Equal    ${release}    debian
     ${init} =    Execute Command    cat /proc/1/comm
     Should Be Equal    ${init}    systemd
+
+No Password Opens It
+    [Documentation]    Its port is open to every user of the host, its console to who has the display.
+    ${password} =    Ask Guest    vm0    getent shadow root | cut -d: -f2
+    Should Be Equal    ${password}    *
+    ${key} =    OperatingSystem.Get File    ${SESSION.key}.pub
+    ${taken} =    Ask Guest    vm0    cat /root/.ssh/authorized_keys /run/dtsvirt/* 2>/dev/null || true
+    Should Be Equal    ${taken}    ${key.strip()}
 
 The Control Card Is Named And Has Its Address
     [Documentation]    By the udev rule for its slot, and by DHCP.

@@ -175,7 +175,7 @@ LOGIN = Parameter(
             qemu="none",
             secret=True,
             empty="",
-            remark="default: none; the embedded guest takes it, and without it is opened by a key",
+            remark="default: none; guests of the library take it, and without it open to a key",
         ),
         Option("key", PATH, "private key file", NEW, qemu="none"),
         Option("prompt", TEXT, "prompt of the shell", NEW, qemu="none"),

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
 from DtsVirtLibrary.errors import HostError
 from DtsVirtLibrary.host import hugepages, network, pci, sriov
+from DtsVirtLibrary.host.named_locks import Holder, NamedLocks
 from DtsVirtLibrary.host.protocol import Host
 from DtsVirtLibrary.host.sizes import parse_kib
 from DtsVirtLibrary.host.taken import Taken
@@ -17,11 +21,30 @@ NAMESPACE = "network namespace"
 DIRECTORY = "private directory"
 
 
-class HostResources:
-    """Takes things from one host and gives them back by name, or all, the last first."""
+def pci_function(address: str) -> str:
+    """Return what a VM locks that has a PCI function passed through."""
+    return f"PCI function {address} of the host"
 
-    def __init__(self, host: Host, sysfs: str = "/sys") -> None:
+
+def driver_of(address: str) -> str:
+    """Return what a run locks that has given a PCI function to a driver."""
+    return f"the driver of PCI function {address} of the host"
+
+
+def virtual_functions_of(card: str) -> str:
+    """Return what a run locks that has made virtual functions of a card."""
+    return f"the set of virtual functions of PCI function {card} of the host"
+
+
+class HostResources:
+    """Takes things from one host and gives them back by name, or all, the last first.
+
+    :param locks: keep other runs of the user from what this one has taken by its name.
+    """
+
+    def __init__(self, host: Host, locks: NamedLocks, sysfs: str = "/sys") -> None:
         self._host = host
+        self._locks = locks
         self._sysfs = sysfs
         self._taken = Taken()
         self._reservations = 0
@@ -63,12 +86,23 @@ class HostResources:
         """Bind a PCI function and return what keeps it from being passed through.
 
         Binding it again keeps the first former driver as the one to go back to.
+
+        :raises HostError: a VM has it, or another run has given it to a driver.
         """
         address = pci.full_address(address)
         if address in self._taken.names(BINDING):
             await self.restore(address)
-        binding = await pci.bind(self._host, address, driver, sysfs=self._sysfs)
-        self._taken.hold(BINDING, address, lambda: pci.restore(self._host, binding))
+        async with self._claimed(driver_of(address)):
+            async with self._claimed(pci_function(address)):
+                binding = await pci.bind(self._host, address, driver, sysfs=self._sysfs)
+            # From here on a VM of this run may have it.
+            await self._locks.free(pci_function(address))
+
+        async def give_back() -> None:
+            await pci.restore(self._host, binding)
+            await self._locks.free(driver_of(address))
+
+        self._taken.hold(BINDING, address, give_back)
         if driver != pci.VFIO:
             return []
         try:
@@ -82,17 +116,24 @@ class HostResources:
         await self._taken.give_back(BINDING, pci.full_address(address))
 
     async def create_virtual_functions(self, physical_function: str, count: int) -> list[str]:
-        """Make virtual functions and return their addresses by index."""
+        """Make virtual functions and return their addresses by index.
+
+        :raises HostError: this or another run has made some of that card.
+        """
         card = pci.full_address(physical_function)
         if card in self._taken.names(VIRTUAL_FUNCTIONS):
             raise HostError(
                 f"This run has made virtual functions of {card} already; "
                 "use Destroy Virtual Functions first."
             )
-        made = await sriov.create_virtual_functions(self._host, card, count, self._sysfs)
-        self._taken.hold(
-            VIRTUAL_FUNCTIONS, card, lambda: sriov.destroy_virtual_functions(self._host, made)
-        )
+        async with self._claimed(virtual_functions_of(card)):
+            made = await sriov.create_virtual_functions(self._host, card, count, self._sysfs)
+
+        async def give_back() -> None:
+            await sriov.destroy_virtual_functions(self._host, made)
+            await self._locks.free(virtual_functions_of(card))
+
+        self._taken.hold(VIRTUAL_FUNCTIONS, card, give_back)
         return list(made.addresses)
 
     async def destroy_virtual_functions(self, physical_function: str) -> None:
@@ -113,7 +154,13 @@ class HostResources:
         trust: bool | None,
         spoofchk: bool | None,
     ) -> None:
-        """Set what the card enforces for a virtual function."""
+        """Set what the card enforces for a virtual function.
+
+        :raises HostError: another run has made it.
+        """
+        made = virtual_functions_of(pci.full_address(physical_function))
+        if (holder := await self._locks.held_by_another_run(made)) is not None:
+            raise _in_use(made, holder)
         await sriov.set_virtual_function(
             self._host,
             physical_function,
@@ -179,3 +226,24 @@ class HostResources:
     async def delete(self, kind: str, name: str) -> None:
         """Remove a tap, bridge, veth pair or network namespace that was made here."""
         await self._taken.give_back(kind, name)
+
+    @asynccontextmanager
+    async def _claimed(self, what: str) -> AsyncIterator[None]:
+        """Take a lock, and free it again if what follows fails.
+
+        :raises HostError: somebody else has it.
+        """
+        if (holder := await self._locks.take(what)) is not None:
+            raise _in_use(what, holder)
+        try:
+            yield
+        except BaseException:
+            await self._locks.free(what)
+            raise
+
+
+def _in_use(what: str, holder: Holder) -> HostError:
+    return HostError(
+        f"{what[0].upper()}{what[1:]} is in use by {holder.words}. Take another one, or wait until "
+        "that has ended."
+    )

@@ -23,6 +23,7 @@ from DtsVirtLibrary.qemu.command_line.build import CommandLine, command_line, sh
 from DtsVirtLibrary.qemu.command_line.host_facts import HostFacts
 from DtsVirtLibrary.qemu.command_line.identity import identified
 from DtsVirtLibrary.qemu.command_line.placement import Descriptor, Placement, SocketPath
+from DtsVirtLibrary.qemu.inside.access import LoginKey
 from DtsVirtLibrary.qemu.instance import QemuInstance
 from DtsVirtLibrary.qemu.launch import AGENT_DESCRIPTOR, MONITOR_DESCRIPTOR, Keep, launch
 from DtsVirtLibrary.qemu.start import preflight
@@ -56,16 +57,14 @@ VHOST_NET = "/dev/vhost-net"
 
 @dataclass(frozen=True)
 class GuestFiles:
-    """What an embedded guest is booted from, and how it is entered.
+    """What an embedded guest is booted from.
 
     :ivar append: words for its kernel command line.
-    :ivar key: the private key file that opens it.
     """
 
     kernel: str
     initrd: str
     append: str = ""
-    key: str | None = None
 
 
 @dataclass(frozen=True)
@@ -102,10 +101,15 @@ class QemuSettings:
     monitor_seconds: float = 10.0
 
 
+async def _no_key() -> LoginKey:
+    raise AssertionError("A guest is logged in to where nobody was to log in.")
+
+
 class QemuHypervisor:
     """Starts QEMU on one host.
 
     :param guest_files: finds the embedded guest of a flavour, making it if need be.
+    :param login_key: finds the key that opens guests which the library made.
     """
 
     def __init__(
@@ -113,10 +117,12 @@ class QemuHypervisor:
         host: Host,
         settings: QemuSettings,
         guest_files: Callable[[str], Awaitable[GuestFiles]],
+        login_key: Callable[[], Awaitable[LoginKey]] = _no_key,
     ) -> None:
         self._host = host
         self._settings = settings
         self._guest_files = guest_files
+        self._login_key = login_key
         self._templates = TemplateStore(host)
         self._images = ImageCheck(host)
         self._binaries: dict[str | None, BinaryFacts] = {}
@@ -316,7 +322,7 @@ class QemuHypervisor:
                 shell_text(_by_hand(spec, facts)),
                 self._settings.monitor_seconds,
                 handover,
-                lambda: self._login_key(spec),
+                self._login_key,
             )
             return await launch(start, deadline, timeline, keep, before_cpus)
         except BaseException:
@@ -342,12 +348,6 @@ class QemuHypervisor:
         files = await self._guest_files(spec.boot.guest)
         facts = replace(facts, kernel=files.kernel, initrd=files.initrd)
         return StartFacts(binary, facts, files.append)
-
-    async def _login_key(self, spec: VmSpec) -> str | None:
-        """Return the private key file that opens the embedded guest, None for another guest."""
-        if spec.boot.guest is None:
-            return None
-        return (await self._guest_files(spec.boot.guest)).key
 
     async def _binary(self, path: str | None) -> BinaryFacts:
         path = path or self._settings.binary

@@ -275,16 +275,9 @@ class QemuInstance:
         return await display.whereabouts(self.monitor, self.spec, self._display_password)
 
     async def prepare_login(self, login: Login) -> GuestAccess:
-        """Make the guest let `login` in, and return what it takes to get in.
-
-        A password that is configured for the embedded guest is set in it first.
-        """
-        embedded = self.spec.boot.guest is not None
-        key = login.key
-        if embedded and key is None and not (login.password and self.has_agent):
-            key = await self._start.login_key()
-        elif embedded and key is None and login.user == access.EMBEDDED_USER:
-            await access.set_password(self.agent, self.spec, login)
+        """Make the guest let `login` in, and return what it takes to get in."""
+        agent = self.agent if self.has_agent else None
+        key = await access.let_in(agent, self.spec, login, self._start.login_key)
         keys: frozenset[str] | None = self.inherited.host_keys() or None
         if keys is None and self.has_agent:
             keys = await access.host_keys(self.agent, self.spec)

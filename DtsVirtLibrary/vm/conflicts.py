@@ -17,6 +17,7 @@ from DtsVirtLibrary.errors import (
     ImageInUse,
     PortInUse,
 )
+from DtsVirtLibrary.host.ledger import driver_of, pci_function
 from DtsVirtLibrary.host.protocol import Host
 from DtsVirtLibrary.spec import (
     HostPciDevice,
@@ -37,6 +38,7 @@ class _Claim:
     :ivar what: it in words: ``VNC display 1``.
     :ivar remedy: what to do if another VM has it.
     :ivar of_host: the host has one of it, whoever runs.
+    :ivar set_up: what a run holds that has set it up; its VMs alone may have it then.
     """
 
     what: str
@@ -44,6 +46,7 @@ class _Claim:
     error: type[DtsVirtError]
     origin: Origin | None
     of_host: bool = True
+    set_up: str | None = None
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,7 @@ class HostClaim:
     """Something of the host that a VM names and other runs must not have too.
 
     :ivar shared: those may have it who only read it, as this VM does.
+    :ivar set_up: what a run holds that has set it up; its VMs alone may have it then.
     """
 
     what: str
@@ -58,6 +62,7 @@ class HostClaim:
     error: type[DtsVirtError]
     origin: Origin | None
     shared: bool = False
+    set_up: str | None = None
 
 
 @dataclass(frozen=True)
@@ -91,7 +96,7 @@ async def check(host: Host, spec: VmSpec, others: Sequence[VmSpec]) -> None:
 async def host_claims(host: Host, spec: VmSpec) -> list[HostClaim]:
     """Return what a VM names of the host and cannot share with VMs of other runs."""
     claims = [
-        HostClaim(claim.what, claim.remedy, claim.error, claim.origin)
+        HostClaim(claim.what, claim.remedy, claim.error, claim.origin, set_up=claim.set_up)
         for claim in _claims(spec)
         if claim.of_host
     ]
@@ -116,8 +121,9 @@ def _claims(spec: VmSpec) -> Iterator[_Claim]:
         if isinstance(device, Nic):
             yield from _claims_of_card(index, device)
         elif isinstance(device, HostPciDevice):
-            what, remedy = f"PCI function {device.host} of the host", "Pass another one through"
-            yield _Claim(what, remedy, HostError, device.origin)
+            what, remedy = pci_function(device.host), "Pass another one through"
+            driver = driver_of(device.host)
+            yield _Claim(what, remedy, HostError, device.origin, set_up=driver)
     if spec.serial.port:
         what, remedy = f"tcp port {spec.serial.port} of the host", "Give another, or none"
         yield _Claim(what, remedy, PortInUse, spec.serial.origin)

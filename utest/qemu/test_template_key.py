@@ -24,6 +24,7 @@ from DtsVirtLibrary.spec import (
     HostForward,
     HostPciDevice,
     Incoming,
+    Login,
     Memory,
     Nic,
     UserBackend,
@@ -91,6 +92,7 @@ async def test_what_differs_between_clones_is_not_in_the_key(
         replace(SPEC, devices=(replace(CONTROL, driver="e1000"),)),
         replace(SPEC, boot=Boot(guest="default", append="quiet")),
         replace(SPEC, user_commands=("-no-hpet",)),
+        replace(SPEC, login=Login(password="swordfish")),
     ],
     ids=[
         "memory",
@@ -103,6 +105,7 @@ async def test_what_differs_between_clones_is_not_in_the_key(
         "card",
         "append",
         "usercmd",
+        "let in by password",
     ],
 )
 async def test_what_the_guest_sees_is_in_the_key(

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from DtsVirtLibrary.errors import BackendError, DtsVirtError, HostError, ImageInUse, PortInUse
+from DtsVirtLibrary.host.identity import own_identity
+from DtsVirtLibrary.host.ledger import driver_of
 from DtsVirtLibrary.host.local import LocalHost
+from DtsVirtLibrary.host.named_locks import NamedLocks
 from DtsVirtLibrary.spec import (
     Disk,
     HostForward,
@@ -92,7 +96,7 @@ async def test_what_another_run_has_is_refused(
     with pytest.raises(error) as caught:
         await mine.take(spec)
     text = str(caught.value)
-    holder = f"VM 'b' of another run: process {os.getpid()} of user "
+    holder = f"VM 'b': process {os.getpid()} of user "
     assert text.startswith(f"{what} is in use by {holder}"), text
     assert "suite 'Top.Theirs', since 20" in text
     await theirs.retain(None)
@@ -133,7 +137,7 @@ async def test_a_text_of_somebody_else_is_no_holder(
     await theirs.take(TAP)
     (lock,) = (tmp_path / "cache/locks").iterdir()
     lock.write_text("[]")
-    with pytest.raises(HostError, match=r"tap interface 'tap7' is in use by another run\. Name"):
+    with pytest.raises(HostError, match=r"tap interface 'tap7' is in use by somebody\. Name"):
         await mine.take(TAP)
 
 
@@ -142,3 +146,27 @@ async def test_a_vm_that_names_nothing_takes_nothing(
 ) -> None:
     await runs[0].take(NOTHING)
     assert not (tmp_path / "cache").exists()
+
+
+async def test_a_function_that_another_run_has_bound_is_refused(
+    runs: tuple[Claims, Claims], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    host = LocalHost()
+
+    async def cache() -> str:
+        return str(tmp_path / "cache")
+
+    keywords = NamedLocks(host, cache, "keywords", lambda: "Theirs")
+    spec = VmSpec("a", devices=(HostPciDevice("0000:07:10.0", "pt_0"),))
+    assert await keywords.take(driver_of("0000:07:10.0")) is None
+    await runs[0].take(spec)
+    await runs[0].retain(None)
+    await keywords.free(driver_of("0000:07:10.0"))
+    another = replace(own_identity(), pid=1)
+    monkeypatch.setattr("DtsVirtLibrary.host.named_locks.own_identity", lambda: another)
+    assert await keywords.take(driver_of("0000:07:10.0")) is None
+    monkeypatch.undo()
+    monkeypatch.setenv("DTSVIRT_CACHE", str(tmp_path / "cache"))
+    with pytest.raises(HostError, match=r"VM 'a': PCI function 0000:07:10\.0 .* by keywords: proc"):
+        await runs[0].take(spec)
+    await host.close()

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from DtsVirtLibrary.errors import CleanupError, HostError
 from DtsVirtLibrary.guest.image.cache import Build, GuestCache, Manifest
 from DtsVirtLibrary.guest.image.initramfs import initramfs, kernel_release
-from DtsVirtLibrary.guest.image.key import find_key, make_key
+from DtsVirtLibrary.guest.image.key import LoginKey, find_key, make_key
 from DtsVirtLibrary.guest.image.packages import (
     Package,
     PackageSource,
@@ -85,6 +85,20 @@ async def embedded_guest(
         authorized_key=key.public,
         manifest=build.manifest,
     )
+
+
+async def login_key(host: Host, cache_directory: str, *, progress: Progress) -> LoginKey:
+    """Return the key pair that opens the guests of this user, made if there is none.
+
+    :param progress: called with a line while another process holds the cache.
+    :raises HostError: the cache cannot be written.
+    """
+    cache = GuestCache(host, cache_directory)
+    key = await find_key(host, cache.root)
+    if key is None:
+        async with _locked(host, cache, progress):
+            key = await make_key(host, cache.root)
+    return key
 
 
 @asynccontextmanager

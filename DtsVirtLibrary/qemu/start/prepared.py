@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from DtsVirtLibrary.host.protocol import Host
 from DtsVirtLibrary.qemu.command_line.build import CommandLine
 from DtsVirtLibrary.qemu.command_line.placement import Placement
+from DtsVirtLibrary.qemu.inside.access import LoginKey
 from DtsVirtLibrary.qemu.start.account import Handover
 from DtsVirtLibrary.qemu.start.resources import StartResources
 from DtsVirtLibrary.spec import VmSpec
@@ -20,7 +21,7 @@ class PreparedStart:
     :ivar accelerator: ``kvm`` or ``tcg``.
     :ivar by_hand: shell text that starts the same by hand, for the artifacts.
     :ivar handover: the user that QEMU runs as, and what it gets for that.
-    :ivar login_key: finds the private key file that opens the embedded guest.
+    :ivar login_key: finds the key that opens guests which the library made.
     :ivar monitor_seconds: how long one answer of the monitor may take.
     """
 
@@ -33,4 +34,4 @@ class PreparedStart:
     by_hand: str
     monitor_seconds: float
     handover: Handover
-    login_key: Callable[[], Awaitable[str | None]]
+    login_key: Callable[[], Awaitable[LoginKey]]

@@ -117,6 +117,8 @@ async def key_of(
         "files": [await _file_facts(host, path) for path in files if path is not None],
         "disks": [await _image_facts(host, disk.file) for disk in spec.disks],
         "host": await _processor(host) if facts.accelerator == "kvm" else None,
+        # Else what was saved with a password would let it in where none was asked for.
+        "password": bool(spec.login.password),
     }
     text = json.dumps(document, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:24]
