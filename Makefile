@@ -2,6 +2,7 @@
 SHELL := /bin/bash
 PYTHON_BIN := .venv/bin/python
 CHARTS = $(PYTHON_BIN) -c 'import matplotlib' 2>/dev/null
+RUNS := 5
 export PYTHON
 
 .DEFAULT_GOAL := help
@@ -38,7 +39,8 @@ bench:  ## measure the library against a bare floor script (benchmarks/)
 
 bench-peers:  ## measure the library beside labgrid, avocado-vt and QEMU's Python (needs the network)
 	@scripts/setup demo
-	@$(PYTHON_BIN) -m benchmarks.peers
+	@$(CHARTS) || $(PYTHON_BIN) -m pip install --quiet --no-input -c constraints.txt -e '.[bench]'
+	@$(PYTHON_BIN) -m benchmarks.peers --runs $(RUNS)
 
 reliability:  ## soak, killed runs, parallel runs, fuzzing: hours (reliability/run.py --help)
 	@scripts/setup test

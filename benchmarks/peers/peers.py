@@ -19,6 +19,7 @@ class Peer:
     :ivar package: what pip installs; None for what comes from Debian's source of QEMU.
     :ivar answers_by: how it learns that the guest is ready.
     :ivar remark: what a reader should know of the comparison.
+    :ivar shell: what its commands take for /bin/sh; None for the machine's own.
     """
 
     name: str
@@ -26,6 +27,7 @@ class Peer:
     package: str | None
     answers_by: str
     remark: str
+    shell: str | None = None
 
     @property
     def path(self) -> Path:
@@ -35,28 +37,38 @@ class Peer:
 
 PEERS = (
     Peer(
-        "labgrid QEMUDriver + SSHDriver",
+        "labgrid 26.0.1, QEMUDriver + ShellDriver",
+        "labgrid_shell.py",
+        "labgrid==26.0.1",
+        "console",
+        f"{COLD_ONLY}; needs no network and no agent in the guest, but a shell on its console",
+    ),
+    Peer(
+        "labgrid 26.0.1, QEMUDriver + SSHDriver",
         "labgrid_ssh.py",
         "labgrid==26.0.1",
         "SSH",
-        f"{COLD_ONLY}; has no client of the guest agent, so it waits for SSH, which comes later; "
-        "the job reads the console for it, without which the guest stops",
+        f"{COLD_ONLY}; asks for SSH from the start, and its first try is a patient one, which "
+        "QEMU's user network answers late; the job reads the console for it, without which the "
+        "guest stops",
     ),
     Peer(
-        "QEMU's Python machine class",
+        "QEMU 7.2's Python, QEMUMachine + QemuGuestAgentClient",
         "qemu_machine.py",
         None,
         "guest agent",
-        f"{COLD_ONLY} of its own (QMP can do it by hand); waits for no guest, and its agent client "
-        "fails on Python 3.11, so the job asks the agent itself",
+        f"{COLD_ONLY} of its own (QMP can do it by hand); waits for no guest, so the job has its "
+        "agent client ask once and wait",
     ),
     Peer(
-        "avocado-vt VM class",
+        "avocado-vt 113.0, qemu_vm.VM",
         "avocado_vm.py",
         "avocado-framework-plugin-vt==113.0",
         "SSH",
         f"{COLD_ONLY} shared between VMs (it can save and load one VM); used by its class, "
-        "without the runner around it",
+        "without the runner around it; with bash as /bin/sh as on Fedora, since with Debian's "
+        "dash a question of its to QEMU ends only by its limit of 10 s",
+        "/bin/bash",
     ),
 )
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import socket
-import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -46,21 +45,6 @@ def free_port() -> int:
         return int(sock.getsockname()[1])
 
 
-def control_card(port: int) -> list[str]:
-    """Return the options of a network card whose SSH port is forwarded."""
-    forward = f"user,id=net0,hostfwd=tcp:127.0.0.1:{port}-:22"
-    return ["-netdev", forward, "-device", "virtio-net-pci,netdev=net0,addr=1f"]
-
-
 def random_numbers() -> list[str]:
     """Return the options of a source of random numbers, which the guest's SSH server needs."""
     return ["-object", "rng-builtin,id=rng0", "-device", "virtio-rng-pci,rng=rng0"]
-
-
-def ssh(task: dict[str, Any], port: int, command: str) -> str:
-    """Run a command in the guest by the system's ssh."""
-    options = ["StrictHostKeyChecking=no", "UserKnownHostsFile=/dev/null", "LogLevel=ERROR"]
-    argv = ["ssh", "-F", "none", "-i", task["key"], "-p", str(port)]
-    argv += [word for option in options for word in ("-o", option)]
-    argv += ["root@127.0.0.1", command]
-    return subprocess.run(argv, check=True, capture_output=True, text=True, timeout=60).stdout
