@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from DtsVirtLibrary.host.protocol import Host
+from DtsVirtLibrary.timeline import Timeline
 
 
 class StartArtifacts:
@@ -30,6 +31,12 @@ class StartArtifacts:
         """Return the path of the next screenshot."""
         self._pictures += 1
         return self.directory / f"screen-{self._pictures}.png"
+
+
+def stages_file(timeline: Timeline) -> dict[str, bytes]:
+    """Return the file that tells when each stage of a start was reached, by name."""
+    lines = [f"{stage.at:.3f} s {stage.name}\n" for stage in timeline.stages]
+    return {"stages.txt": "".join(lines).encode()}
 
 
 # Counted for the whole run: the library may be imported twice, with other arguments.

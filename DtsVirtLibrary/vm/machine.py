@@ -15,22 +15,21 @@ from DtsVirtLibrary.errors import (
     VmDied,
     VmStateError,
 )
-from DtsVirtLibrary.host.memory import out_of_memory_kills
 from DtsVirtLibrary.loop import Deadline
 from DtsVirtLibrary.results import GuestSession, Readiness, StopStage, VmInfo, VmStatus
 from DtsVirtLibrary.spec import Device, Disk, Nic, VmSpec
 from DtsVirtLibrary.timeline import Timeline
 from DtsVirtLibrary.vm import conflicts, failed_start, stopping
 from DtsVirtLibrary.vm.addresses import with_mac_address, with_mac_addresses
-from DtsVirtLibrary.vm.artifacts import StartArtifacts
+from DtsVirtLibrary.vm.artifacts import StartArtifacts, stages_file
 from DtsVirtLibrary.vm.claims import Claims
 from DtsVirtLibrary.vm.context import MachineContext
 from DtsVirtLibrary.vm.draft import draft
-from DtsVirtLibrary.vm.ending import Ending, describe_ending
-from DtsVirtLibrary.vm.guarded import Ended, guarded
+from DtsVirtLibrary.vm.ending import Ending
 from DtsVirtLibrary.vm.hypervisor import Instance
 from DtsVirtLibrary.vm.passwords import with_passwords
 from DtsVirtLibrary.vm.pins import HostKeyPins
+from DtsVirtLibrary.vm.process import VmProcess
 from DtsVirtLibrary.vm.readiness import require_channel, wait_until_ready
 from DtsVirtLibrary.vm.warm import Owner, WarmStart
 
@@ -72,33 +71,30 @@ class Machine:
         self.notes: list[str] = []
         self.host_keys = HostKeyPins()
         self.claims = Claims(context.host, name, context.suite())
+        self._process = VmProcess(name, context.host, self.claims, self._ended)
         self._context = context
         self._running = running
-        self._instance: Instance | None = None
-        self._watch: asyncio.Task[None] | None = None
-        self._ending: Ending | None = None
-        self._end_expected = False
-        # How often the kernel had killed for want of memory before the launch.
-        self._memory_kills = 0
         # How the VM is or was started last.
         self._warm = False
 
     @property
     def started(self) -> bool:
         """Whether there is a process."""
-        return self._instance is not None
+        return self._process.instance is not None
 
     @property
     def present(self) -> VmSpec | None:
         """What the process is made of now, what was plugged in included; None without one."""
-        return self._instance.spec if self._instance is not None else None
+        instance = self._process.instance
+        return None if instance is None else instance.spec
 
     def info(self) -> VmInfo:
         """Return what is known of the VM now."""
+        instance = self._process.instance
         return VmInfo(
             name=self.name,
             status=self.status.value,
-            pid=self._instance.pid if self._instance else None,
+            pid=instance.pid if instance else None,
             session=self.session,
             artifacts=str(self.artifacts.directory) if self.artifacts else None,
         )
@@ -158,15 +154,12 @@ class Machine:
         if fresh_identity is not None:
             spec = replace(spec, fresh_identity=fresh_identity)
         require_channel(spec, readiness)
-        if self._watch is not None:
-            # What the process before took may be on its way back.
-            await asyncio.wait({self._watch})
+        await self._process.given_back()
         deadline = Deadline(spec.timeouts.start if seconds is None else seconds)
         self.timeline = Timeline()
         artifacts = self.artifacts = self._context.artifacts.new_start(self.name)
-        self.notes, self.session, self._ending, self._end_expected = [], None, None, False
-        self.uses_ssh = False
-        self._memory_kills = await out_of_memory_kills(self._context.host)
+        self.notes, self.session, self.uses_ssh = [], None, False
+        await self._process.forget()
         self.host_keys.forget()
         self.status = VmStatus.STARTING
         try:
@@ -186,19 +179,18 @@ class Machine:
             instance = await self._context.hypervisor.launch(
                 spec, deadline, self.timeline, artifacts.keep
             )
-        if instance is not self._instance:
+        if instance is not self._process.instance:
             self._adopt(instance, artifacts)
 
         async def ready() -> GuestSession:
             session = await wait_until_ready(spec, instance, readiness, deadline, self.timeline)
-            await artifacts.keep({**await instance.collect(), **self._stages_file()})
+            await artifacts.keep({**await instance.collect(), **stages_file(self.timeline)})
             return session
 
-        session = await self._unless_ended("Start VM", ready(), needs_guest=True)
-        if self._instance is None:
-            assert self._watch is not None
-            await self._watch
-            raise self._ended_error("Start VM")
+        session = await self._process.unless_ended("Start VM", ready(), needs_guest=True)
+        if not self.started:
+            await self._process.given_back()
+            raise self._process.ended_error("Start VM")
         self.notes += [note for note in instance.notes if note not in self.notes]
         if readiness is not Readiness.PROCESS:
             instance.settle()
@@ -206,8 +198,7 @@ class Machine:
         return session
 
     def _adopt(self, instance: Instance, artifacts: StartArtifacts) -> None:
-        self._instance = instance
-        self._watch = asyncio.create_task(self._watch_end(instance, artifacts))
+        self._process.adopt(instance, artifacts, self.timeline)
         instance.on_reset(lambda: self._context.on_reset(self.name))
         self.notes += instance.notes
 
@@ -218,7 +209,9 @@ class Machine:
             hypervisor=self._context.hypervisor,
             note=lambda words: self.notes.append(f"VM '{self.name}': {words}"),
             adopt=lambda source: self._adopt(source, artifacts),
-            guard=lambda work, needs_guest: self._unless_ended("Start VM", work, needs_guest),
+            guard=lambda work, needs_guest: self._process.unless_ended(
+                "Start VM", work, needs_guest
+            ),
             end=self._end_source,
             claim=self._claim,
         )
@@ -226,11 +219,8 @@ class Machine:
 
     async def _end_source(self, source: Instance) -> None:
         """End the VM that has become a template; the start goes on with its clone."""
-        assert self._watch is not None
-        self._end_expected = True
-        await stopping.kill(self.name, source)
-        await self._watch
-        self._ending, self._end_expected = None, False
+        await self._process.end(lambda instance: stopping.kill(self.name, instance))
+        await self._process.forget()
         self.status = VmStatus.STARTING
         await self.claims.take(source.spec)
 
@@ -257,12 +247,13 @@ class Machine:
 
         It ends even if this is interrupted; its artifacts are kept.
         """
-        self._end_expected = True
+        self._process.end_expected = True
         if self.timeline.stages:
             self.timeline.reached(failed_start.GIVEN_UP)
-        if self._instance is not None and isinstance(error, DtsVirtError):
-            await failed_start.add_state(error, self._instance)
-        if self._instance is None:
+        instance = self._process.instance
+        if instance is not None and isinstance(error, DtsVirtError):
+            await failed_start.add_state(error, instance)
+        if not self.started:
             self.status = VmStatus.STOPPED
         try:
             await asyncio.shield(self._end_abandoned())
@@ -273,9 +264,10 @@ class Machine:
             # Nothing was launched, so there is nothing to keep or to explain.
             self.artifacts = None
             return
-        files = self._stages_file()
+        files = stages_file(self.timeline)
         if isinstance(error, DtsVirtError):
-            end = self._ending.evidence if self._ending else None
+            ending = self._process.ending
+            end = ending.evidence if ending else None
             kept = str(self.artifacts.directory)
             failed_start.explain(error, self.name, end, self.timeline, self.notes, kept)
             files["error.txt"] = f"{error.whole_text()}\n".encode()
@@ -283,38 +275,12 @@ class Machine:
             await self.artifacts.keep(files)
 
     async def _end_abandoned(self) -> None:
-        if self._instance is not None:
-            await stopping.kill(self.name, self._instance)
-        if self._watch is not None:
-            await self._watch
+        await self._process.end(lambda instance: stopping.kill(self.name, instance))
         await self.claims.retain(None)
         self.status = VmStatus.STOPPED
 
-    def _stages_file(self) -> dict[str, bytes]:
-        lines = [f"{stage.at:.3f} s {stage.name}\n" for stage in self.timeline.stages]
-        return {"stages.txt": "".join(lines).encode()}
-
-    async def _watch_end(self, instance: Instance, artifacts: StartArtifacts) -> None:
-        """Note how the process ended, keep its artifacts and give back what it took."""
-        try:
-            await instance.wait_closed()
-        except HostError:
-            return  # it was kept, and outlives this run
-        kills = await out_of_memory_kills(self._context.host)
-        self._ending = await describe_ending(
-            self.name,
-            instance,
-            str(artifacts.directory),
-            out_of_memory=kills > self._memory_kills,
-        )
-        orderly = self._end_expected or self._ending.orderly
-        self.status = VmStatus.STOPPED if orderly else VmStatus.CRASHED
-        self._instance = None
-        try:
-            await artifacts.keep({**await instance.collect(), **self._stages_file()})
-        finally:
-            await instance.release()
-            await self.claims.retain(None)
+    def _ended(self, crashed: bool) -> None:
+        self.status = VmStatus.CRASHED if crashed else VmStatus.STOPPED
 
     async def stop(self, guest_seconds: float) -> StopStage:
         """Stop the VM; one that does not run is fine. See :func:`.stopping.stop`."""
@@ -327,18 +293,11 @@ class Machine:
         return await self._end(lambda instance: stopping.kill(self.name, instance))
 
     async def _end(self, how: Callable[[Instance], Awaitable[StopStage]]) -> StopStage:
-        instance, watch = self._instance, self._watch
-        if instance is None or watch is None:
-            if watch is not None:
-                # The process has ended, but its artifacts may still be on their way.
-                await watch
-            if self.status is VmStatus.CRASHED and self._ending is not None:
-                self.notes.append(self._ending.summary)
+        stage = await self._process.end(how)
+        if stage is StopStage.ALREADY:
+            if self.status is VmStatus.CRASHED and self._process.ending is not None:
+                self.notes.append(self._process.ending.summary)
             self.status = VmStatus.STOPPED
-            return StopStage.ALREADY
-        self._end_expected = True
-        stage = await how(instance)
-        await watch
         return stage
 
     async def use(
@@ -355,11 +314,12 @@ class Machine:
         :raises VmStateError: the VM was not started, or was stopped.
         :raises VmDied: the process ended before or meanwhile.
         """
-        if self._instance is None:
+        process = self._process
+        if process.instance is None:
             raise self._not_running(action)
-        result = await self._unless_ended(action, work(self._instance), needs_guest)
-        if needs_guest and self._instance is not None:
-            self._instance.settle()
+        result = await process.unless_ended(action, work(process.instance), needs_guest)
+        if needs_guest and process.instance is not None:
+            process.instance.settle()
         return result
 
     async def keep(self) -> None:
@@ -368,57 +328,39 @@ class Machine:
 
     async def wait_until_stopped(self, seconds: float) -> bool:
         """Return whether the VM has ended within `seconds`."""
-        if self._watch is None:
-            return True
-        await asyncio.wait({self._watch}, timeout=seconds)
-        return self._watch.done()
+        return await self._process.wait_ended(seconds)
 
     def _not_running(self, action: str) -> DtsVirtError:
-        if self._ending is not None and not self._end_expected:
-            return self._ending.error(action)
+        process = self._process
+        if process.ending is not None and not process.end_expected:
+            return process.ending.error(action)
         return VmStateError(
             f"VM '{self.name}' is {self.status.value}; '{action}' needs it running. "
             "Start it with 'Start VM' first."
         )
 
-    async def _unless_ended(
-        self, action: str, work: Coroutine[Any, Any, T], needs_guest: bool
-    ) -> T:
-        watch, instance, artifacts = self._watch, self._instance, self.artifacts
-        assert watch is not None
-        assert instance is not None
-        assert artifacts is not None
-        place = str(artifacts.directory)
-        try:
-            return await guarded(action, instance, watch, place, work, needs_guest=needs_guest)
-        except Ended:
-            raise self._ended_error(action) from None
-
     @property
     def lost(self) -> bool:
         """Whether something keeps the guest from going on now, though the process lives."""
-        return self._instance is not None and self._instance.lost
+        instance = self._process.instance
+        return instance is not None and instance.lost
 
     @property
     def crash(self) -> Ending | None:
         """How the process of the last start ended, if that was a crash."""
-        ending = self._ending
-        return None if ending is None or self._end_expected or ending.orderly else ending
+        return self._process.crash
 
     async def take_surprises(self) -> Sequence[str]:
         """Return what befell the running VM unasked since the last call, a line each."""
-        return await self._instance.take_surprises() if self._instance is not None else ()
+        instance = self._process.instance
+        return () if instance is None else await instance.take_surprises()
 
     async def ask_status(self) -> VmStatus:
         """Return where the VM is in its life, asking the process if there is one."""
-        if self._instance is not None and self.status is not VmStatus.STARTING:
+        if self.started and self.status is not VmStatus.STARTING:
             try:
                 word = await self.use("Get VM Status", lambda instance: instance.status())
             except VmDied:
                 return self.status
             self.status = RUN_STATES.get(word, VmStatus.PAUSED)
         return self.status
-
-    def _ended_error(self, action: str) -> VmDied:
-        assert self._ending is not None
-        return self._ending.error(action)

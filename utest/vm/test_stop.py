@@ -10,8 +10,7 @@ import pytest
 
 from DtsVirtLibrary.errors import CleanupError, GuestShutdown, HostError, VmDied, VmStateError
 from DtsVirtLibrary.results import Readiness, StopStage, VmStatus
-from DtsVirtLibrary.vm import machine as machines
-from DtsVirtLibrary.vm import stopping
+from DtsVirtLibrary.vm import process, stopping
 from DtsVirtLibrary.vm.context import MachineContext
 from DtsVirtLibrary.vm.machine import Machine
 from utest.fakes.hypervisor import AGENT, BUTTON, EVERYTHING, FakeHypervisor, FakeInstance
@@ -271,7 +270,7 @@ async def test_a_kill_for_want_of_memory_is_named(
     async def count(host: object) -> int:
         return next(kills)
 
-    monkeypatch.setattr(machines, "out_of_memory_kills", count)
+    monkeypatch.setattr(process, "out_of_memory_kills", count)
     instance = await running(machine, hypervisor)
     instance.end(-9)
     assert await machine.wait_until_stopped(60)
@@ -308,6 +307,6 @@ async def test_a_vm_that_outlives_the_run_is_no_failure(
     await machine.start(Readiness.AGENT, 60)
     let_go.set()
     assert await machine.wait_until_stopped(60)
-    machine._watch = None
+    machine._process._watch = None
     gc.collect()
     assert unheard == []
