@@ -6,13 +6,11 @@ same for one VM through all its starts: so they are derived, not drawn.
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import replace
 
+from DtsVirtLibrary.mac import mac_of
 from DtsVirtLibrary.spec import Device, Nic, UserBackend, VmSpec
 
-# QEMU's own prefix; locally administered, unicast.
-PREFIX = "52:54:00"
 # Whose addresses the VMs are given that are started from templates.
 TEMPLATE = "template"
 
@@ -58,8 +56,7 @@ def derive_mac(text: str, taken: set[str]) -> str:
     """Return a MAC address made from `text` that is not in `taken`."""
     attempt = 0
     while True:
-        digest = hashlib.sha256(f"{text}/{attempt}".encode()).hexdigest()
-        mac = ":".join([PREFIX, digest[0:2], digest[2:4], digest[4:6]])
+        mac = mac_of(f"{text}/{attempt}")
         if mac not in taken:
             return mac
         attempt += 1

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import count
 from typing import Any
 
+from DtsVirtLibrary.mac import mac_of
 from DtsVirtLibrary.qemu import names
 from DtsVirtLibrary.spec import Device, Nic, OtherDevice, VmSpec
 
@@ -16,7 +16,8 @@ def identified(spec: VmSpec) -> VmSpec:
     """Return the specification with no id and no MAC left open.
 
     Ids that are missing become ``nic0``, ``disk0``, ``device0``, ... by order; MACs are
-    derived from the VM's name and the card's id, so that they are the same at every start.
+    derived from the VM's name and the card's id. A VM of a run has been given its own by
+    then, which other runs do not have; these are for a command line that is only shown.
     Doing it twice changes nothing.
     """
     taken = {item.id for item in (*spec.disks, *spec.devices) if item.id is not None}
@@ -46,14 +47,9 @@ def _named(device: Device, spec: VmSpec, nics: Iterator[str], others: Iterator[s
     if not isinstance(device, Nic):
         return device
     identifier = device.id or (names.CONTROL_NIC if device.control else next(nics))
-    mac = device.mac or _derived_mac(spec.name, identifier)
+    mac = device.mac or mac_of(f"{spec.name}/{identifier}")
     return replace(device, id=identifier, mac=mac.lower())
 
 
 def _free(kind: str, taken: set[str]) -> Iterator[str]:
     return (name for name in (f"{kind}{number}" for number in count()) if name not in taken)
-
-
-def _derived_mac(vm: str, identifier: str) -> str:
-    digest = hashlib.sha256(f"{vm}/{identifier}".encode()).digest()
-    return "52:54:00:" + ":".join(f"{byte:02x}" for byte in digest[:3])
