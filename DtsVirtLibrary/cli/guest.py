@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from DtsVirtLibrary.cli.findings import Finding
-    from DtsVirtLibrary.guest.image.cache import Build, Manifest
+    from DtsVirtLibrary.guest.cache import Build, Manifest
     from DtsVirtLibrary.host.protocol import Host
 
 CHECK_SECONDS = 300.0
@@ -155,9 +155,9 @@ async def _list() -> list[str]:
 async def listing(host: Host) -> list[str]:
     """Return the lines that ``dtsvirt guest list`` prints."""
     from DtsVirtLibrary.cache import cache_directory
+    from DtsVirtLibrary.guest.cache import GuestCache
     from DtsVirtLibrary.guest.disk import recipe as disk
     from DtsVirtLibrary.guest.image import recipe as embedded
-    from DtsVirtLibrary.guest.image.cache import GuestCache
 
     builds = await GuestCache(host, await cache_directory(host)).builds()
     digests = {name: embedded.recipe_digest(one) for name, one in embedded.RECIPES.items()}
@@ -173,7 +173,7 @@ async def listing(host: Host) -> list[str]:
 
 
 def _describe(build: Build, state: str) -> list[str]:
-    from DtsVirtLibrary.guest.image.packages import megabytes
+    from DtsVirtLibrary.guest.workshop import megabytes
 
     manifest = build.manifest
     size = megabytes(sum(manifest.files.values()))

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from DtsVirtLibrary.cache import cache_directory
 from DtsVirtLibrary.cli.findings import Finding, Status
 from DtsVirtLibrary.errors import DtsVirtError
-from DtsVirtLibrary.guest.image.cache import GuestCache
+from DtsVirtLibrary.guest.cache import GuestCache
 from DtsVirtLibrary.guest.image.recipe import RECIPES, Recipe, recipe_digest
 from DtsVirtLibrary.host.protocol import Host
 from DtsVirtLibrary.qemu.binary.accelerator import probe_accelerator

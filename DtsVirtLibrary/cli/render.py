@@ -91,8 +91,8 @@ def _only_vm(file: ConfigFile, path: str) -> str:
 async def _guest_files(host: Host, flavour: str) -> GuestFiles:
     """Return the built guest's files, or where they would be: nothing is built here."""
     from DtsVirtLibrary.cache import cache_directory
+    from DtsVirtLibrary.guest.cache import GuestCache
     from DtsVirtLibrary.guest.image.builder import INITRD, KERNEL
-    from DtsVirtLibrary.guest.image.cache import GuestCache
     from DtsVirtLibrary.guest.image.recipe import GUEST_APPEND, recipe_digest, recipe_of
     from DtsVirtLibrary.qemu.hypervisor import GuestFiles
 

@@ -95,8 +95,9 @@ async def build(host: LocalHost, place: Path, *, force: bool = False) -> DiskIma
 
 
 def leftovers(place: Path) -> list[str]:
-    """Return what an unfinished build has left in the cache."""
-    return [path.name for path in (place / "cache/guest").iterdir() if path.name != "disk-lock"]
+    """Return what an unfinished build has left in the cache, besides the lock."""
+    kept = {"CACHEDIR.TAG", "disk-lock"}
+    return [path.name for path in (place / "cache/guest").iterdir() if path.name not in kept]
 
 
 async def test_makes_a_disk_of_what_was_installed(

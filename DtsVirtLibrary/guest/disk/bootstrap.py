@@ -14,7 +14,7 @@ from pathlib import PurePosixPath
 from DtsVirtLibrary.errors import CommandError, Evidence, HostError
 from DtsVirtLibrary.guest.disk.recipe import DiskRecipe, added_bytes
 from DtsVirtLibrary.guest.disk.sources import AptSources, machine_sources, proxies
-from DtsVirtLibrary.guest.image.packages import Progress
+from DtsVirtLibrary.guest.workshop import Progress
 from DtsVirtLibrary.host.protocol import Host, HostProcess, Spawn
 from DtsVirtLibrary.printable import printable
 

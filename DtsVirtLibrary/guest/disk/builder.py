@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
-from DtsVirtLibrary.errors import CleanupError, ConfigError, HostError, nearest
+from DtsVirtLibrary.errors import ConfigError, HostError, nearest
+from DtsVirtLibrary.guest.cache import Build, GuestCache, Manifest, short_digest
 from DtsVirtLibrary.guest.disk.bootstrap import check_rights, install
 from DtsVirtLibrary.guest.disk.partition import PARTITION_START, first_sectors
 from DtsVirtLibrary.guest.disk.recipe import DISK_RECIPES, DiskRecipe, recipe_digest
-from DtsVirtLibrary.guest.image.cache import Build, GuestCache, Manifest
-from DtsVirtLibrary.guest.image.packages import Progress, megabytes
-from DtsVirtLibrary.guest.image.recipe import short_digest
-from DtsVirtLibrary.host.lock import host_lock
+from DtsVirtLibrary.guest.workshop import Progress, Workshop, megabytes
 from DtsVirtLibrary.host.protocol import Host
 
 IMAGE = "disk.qcow2"
@@ -30,8 +26,8 @@ LOCK_TIMEOUT = 3600.0
 STEP_TIMEOUT = 900.0
 SPACE_NEEDED = 3_500_000_000
 STATUS_FILE = "var/lib/dpkg/status"
-# Another prefix than that of the embedded guest's builder, which removes its own leftovers.
-WORK = "disk-work-"
+# The embedded guest's builder has none.
+PREFIX = "disk-"
 # As root, or under fakeroot: who owns what in the system goes into the file system.
 UNPACK = """set -e
 mkdir root
@@ -74,16 +70,14 @@ async def disk_image(
     cache = GuestCache(host, cache_directory)
     build = None if force else await cache.current(flavour, digest)
     if build is None:
-        await _check(host, cache)
-
-        def waiting() -> None:
-            progress("waiting for another process that builds a guest on disk")
-
-        lock = f"{cache.root}/disk-lock"
-        async with host_lock(host, lock, timeout=LOCK_TIMEOUT, waiting=waiting):
+        await _require_means(host)
+        workshop = Workshop(
+            host, cache, "a guest on disk", PREFIX, SPACE_NEEDED, LOCK_TIMEOUT, progress
+        )
+        async with workshop.locked():
             build = None if force else await cache.current(flavour, digest)
             if build is None:
-                async with _work_directory(host, cache) as work:
+                async with workshop.directory() as work:
                     build = await _build(host, cache, flavour, recipe, work, progress)
     return DiskImage(flavour, f"{build.directory}/{IMAGE}", build.manifest)
 
@@ -101,7 +95,7 @@ def recipe_of(flavour: str) -> DiskRecipe:
     return DISK_RECIPES[flavour]
 
 
-async def _check(host: Host, cache: GuestCache) -> None:
+async def _require_means(host: Host) -> None:
     missing = [package for name, package in PROGRAMS.items() if await host.which(name) is None]
     if missing:
         raise HostError(
@@ -109,37 +103,6 @@ async def _check(host: Host, cache: GuestCache) -> None:
             f" apt-get install --no-install-recommends {' '.join(missing)}"
         )
     await check_rights(host)
-    try:
-        await host.make_directory(cache.root)
-    except HostError as error:
-        raise HostError(
-            f"The guest's cache {cache.root} cannot be written: {error.summary}"
-            " Set DTSVIRT_CACHE to a directory of yours.",
-            error.evidence,
-        ) from error
-    free = await host.free_space(cache.root)
-    if free < SPACE_NEEDED:
-        raise HostError(
-            f"Building a guest on disk needs {megabytes(SPACE_NEEDED)} for a while, and the file"
-            f" system of {cache.root} has {megabytes(free)} free. Make room, or set DTSVIRT_CACHE"
-            " to a directory elsewhere."
-        )
-
-
-@asynccontextmanager
-async def _work_directory(host: Host, cache: GuestCache) -> AsyncIterator[str]:
-    # Beside the finished builds, so that the result can be renamed into its place.
-    for name in await host.list_directory(cache.root):
-        if name.startswith(WORK):
-            # What a killed builder left; a command of it may still be writing there.
-            with suppress(CleanupError):
-                await host.remove(f"{cache.root}/{name}")
-    work = f"{cache.root}/{WORK}{secrets.token_hex(4)}"
-    await host.make_directory(work, mode=0o700)
-    try:
-        yield work
-    finally:
-        await host.remove(work)
 
 
 async def _build(

@@ -8,7 +8,8 @@ from dataclasses import asdict, dataclass
 from importlib import resources
 from types import MappingProxyType
 
-from DtsVirtLibrary.guest.image.recipe import AddedFile, short_digest
+from DtsVirtLibrary.guest.cache import short_digest
+from DtsVirtLibrary.guest.image.recipe import AddedFile
 
 # Raised when the builder makes another image of the same recipe and the same packages.
 BUILDER_VERSION = 1

@@ -3,33 +3,23 @@
 from __future__ import annotations
 
 import hashlib
-import secrets
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from DtsVirtLibrary.errors import CleanupError, HostError
-from DtsVirtLibrary.guest.image.cache import Build, GuestCache, Manifest
+from DtsVirtLibrary.errors import HostError
+from DtsVirtLibrary.guest.cache import Build, GuestCache, Manifest, short_digest
 from DtsVirtLibrary.guest.image.initramfs import initramfs, kernel_release
 from DtsVirtLibrary.guest.image.key import LoginKey, find_key, make_key
-from DtsVirtLibrary.guest.image.packages import (
-    Package,
-    PackageSource,
-    Progress,
-    megabytes,
-    unavailable,
-)
-from DtsVirtLibrary.guest.image.recipe import Recipe, recipe_digest, recipe_of, short_digest
+from DtsVirtLibrary.guest.image.packages import Package, PackageSource, unavailable
+from DtsVirtLibrary.guest.image.recipe import Recipe, recipe_digest, recipe_of
 from DtsVirtLibrary.guest.image.tree import Tree
 from DtsVirtLibrary.guest.image.vmlinux import extract_vmlinux
-from DtsVirtLibrary.host.lock import host_lock
+from DtsVirtLibrary.guest.workshop import Progress, Workshop, megabytes
 from DtsVirtLibrary.host.protocol import Host
 
 KERNEL, INITRD = "vmlinux", "initrd"
 LOCK_TIMEOUT = 1200.0
 SPACE_NEEDED = 800_000_000
-# Tells backup programs to pass by (https://bford.info/cachedir/).
-CACHE_TAG = b"Signature: 8a477f597d28d172789f06886806bc55\n"
 
 
 @dataclass(frozen=True)
@@ -71,11 +61,12 @@ async def embedded_guest(
     build = None if force else await cache.current(flavour, recipe_digest(recipe))
     key = await find_key(host, cache.root)
     if build is None or key is None:
-        async with _locked(host, cache, progress):
+        workshop = _workshop(host, cache, progress)
+        async with workshop.locked():
             key = await make_key(host, cache.root)
             build = None if force else await cache.current(flavour, recipe_digest(recipe))
             if build is None:
-                async with _work_directory(host, cache) as work:
+                async with workshop.directory() as work:
                     build = await _build(host, cache, flavour, recipe, work, progress)
     return GuestImage(
         flavour=flavour,
@@ -96,55 +87,13 @@ async def login_key(host: Host, cache_directory: str, *, progress: Progress) -> 
     cache = GuestCache(host, cache_directory)
     key = await find_key(host, cache.root)
     if key is None:
-        async with _locked(host, cache, progress):
+        async with _workshop(host, cache, progress).locked():
             key = await make_key(host, cache.root)
     return key
 
 
-@asynccontextmanager
-async def _locked(host: Host, cache: GuestCache, progress: Progress) -> AsyncIterator[None]:
-    await _check_cache(host, cache)
-
-    def waiting() -> None:
-        progress("waiting for another process that builds a guest")
-
-    async with host_lock(host, f"{cache.root}/lock", timeout=LOCK_TIMEOUT, waiting=waiting):
-        yield
-
-
-async def _check_cache(host: Host, cache: GuestCache) -> None:
-    try:
-        await host.make_directory(cache.root)
-        await host.write_bytes(f"{cache.root}/CACHEDIR.TAG", CACHE_TAG, mode=0o644)
-    except HostError as error:
-        raise HostError(
-            f"The guest's cache {cache.root} cannot be written: {error.summary}"
-            " Set DTSVIRT_CACHE to a directory of yours.",
-            error.evidence,
-        ) from error
-    free = await host.free_space(cache.root)
-    if free < SPACE_NEEDED:
-        raise HostError(
-            f"Building the guest needs {megabytes(SPACE_NEEDED)} for a while, and the file system"
-            f" of {cache.root} has {megabytes(free)} free. Make room, or set DTSVIRT_CACHE to a"
-            " directory elsewhere."
-        )
-
-
-@asynccontextmanager
-async def _work_directory(host: Host, cache: GuestCache) -> AsyncIterator[str]:
-    # Beside the finished builds, so that the result can be renamed into its place.
-    for name in await host.list_directory(cache.root):
-        if name.startswith("work-"):
-            # What a killed builder left; a command of it may still be writing there.
-            with suppress(CleanupError):
-                await host.remove(f"{cache.root}/{name}")
-    work = f"{cache.root}/work-{secrets.token_hex(4)}"
-    await host.make_directory(work, mode=0o700)
-    try:
-        yield work
-    finally:
-        await host.remove(work)
+def _workshop(host: Host, cache: GuestCache, progress: Progress) -> Workshop:
+    return Workshop(host, cache, "a guest", "", SPACE_NEEDED, LOCK_TIMEOUT, progress)
 
 
 async def _build(

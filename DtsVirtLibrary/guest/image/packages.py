@@ -7,14 +7,13 @@ there and good; else lists of our own are fetched into the working directory.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from DtsVirtLibrary.errors import Evidence, HostError
+from DtsVirtLibrary.guest.workshop import Progress, megabytes
 from DtsVirtLibrary.host.protocol import Completed, Host
 from DtsVirtLibrary.printable import printable
-
-Progress = Callable[[str], None]
 
 QUERY_TIMEOUT = 60.0
 UPDATE_TIMEOUT = 300.0
@@ -210,11 +209,6 @@ def dependency_names(text: str) -> tuple[str, ...]:
     """Return the names in a Depends field, of alternatives the first."""
     relations = (relation.split("|")[0].split("(")[0] for relation in text.split(","))
     return tuple(relation.strip().split(":")[0] for relation in relations if relation.strip())
-
-
-def megabytes(size: int) -> str:
-    """Return `size` bytes for people: ``78 MB``."""
-    return f"{size / 1e6:.0f} MB" if size >= 10e6 else f"{size / 1e6:.1f} MB"
 
 
 def unavailable(host: Host, error: HostError, complaints: Sequence[str]) -> HostError:

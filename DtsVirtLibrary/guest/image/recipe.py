@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from functools import cache
@@ -11,6 +10,7 @@ from importlib import resources
 from types import MappingProxyType
 
 from DtsVirtLibrary.errors import ConfigError, nearest
+from DtsVirtLibrary.guest.cache import short_digest
 
 # Raised when the builder writes other bytes from the same recipe and the same packages.
 BUILDER_VERSION = 2
@@ -178,9 +178,3 @@ def _facts(recipe: Recipe) -> dict[str, object]:
         "files": {path: asdict(file) for path, file in recipe.files.items()},
         "bytes": {source: hashlib.sha256(added_bytes(source)).hexdigest() for source in sources},
     }
-
-
-def short_digest(facts: object) -> str:
-    """Return 16 hexadecimal digits that stand for `facts` (anything JSON can hold)."""
-    text = json.dumps(facts, sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]

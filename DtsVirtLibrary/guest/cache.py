@@ -6,6 +6,7 @@ its manifest is there; ``guest/<flavour>/<recipe>/current`` names the one to use
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -151,3 +152,9 @@ class GuestCache:
             for name, status in zip(names, statuses, strict=True)
             if status is not None and status.kind is FileKind.DIRECTORY
         ]
+
+
+def short_digest(facts: object) -> str:
+    """Return 16 hexadecimal digits that stand for `facts` (anything JSON can hold)."""
+    text = json.dumps(facts, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
