@@ -48,9 +48,8 @@ PEERS = (
         "labgrid_ssh.py",
         "labgrid==26.0.1",
         "SSH",
-        f"{COLD_ONLY}; asks for SSH from the start, and its first try is a patient one, which "
-        "QEMU's user network answers late; the job reads the console for it, without which the "
-        "guest stops",
+        f"{COLD_ONLY}; as in its example of networking: by the console it learns the guest's "
+        "address, then it forwards a port to that",
     ),
     Peer(
         "QEMU 7.2's Python, QEMUMachine + QemuGuestAgentClient",
@@ -67,7 +66,8 @@ PEERS = (
         "SSH",
         f"{COLD_ONLY} shared between VMs (it can save and load one VM); used by its class, "
         "without the runner around it; with bash as /bin/sh as on Fedora, since with Debian's "
-        "dash a question of its to QEMU ends only by its limit of 10 s",
+        "dash a question of its to QEMU ends only by its limit of 10 s; its first try of SSH is a "
+        "patient one from the start, which QEMU's user network answers late",
         "/bin/bash",
     ),
 )

@@ -7,7 +7,6 @@ seconds from the start of the VM until the guest answered, for one command, and 
 from __future__ import annotations
 
 import json
-import socket
 import sys
 import time
 from collections.abc import Callable
@@ -36,13 +35,6 @@ class Stopwatch:
 def run(job: Callable[[dict[str, Any]], Stopwatch]) -> None:
     """Do a job with what the first argument says, and print what it took."""
     print(json.dumps(job(json.loads(sys.argv[1])).result()))
-
-
-def free_port() -> int:
-    """Return a port that was free just now, as those do it who cannot ask QEMU for one."""
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
 
 
 def random_numbers() -> list[str]:

@@ -6,13 +6,12 @@ import tempfile
 from typing import Any
 
 from job import COMMAND, Stopwatch, run
-from labgrid_target import make_target
+from labgrid_target import SHELL, make_target
 
 
 def job(task: dict[str, Any]) -> Stopwatch:
-    shell = {"prompt": r"root@\S+:\S+# ", "login_prompt": " login: ", "username": "root"}
     with tempfile.TemporaryDirectory() as directory:
-        target = make_target(task, directory, {"ShellDriver": shell}, {})
+        target = make_target(task, directory, {"ShellDriver": SHELL}, {})
         driver = target.get_driver("QEMUDriver")
         watch = Stopwatch()
         driver.on()

@@ -1,35 +1,33 @@
-"""labgrid: QEMUDriver starts the VM, SSHDriver reaches it.
+"""labgrid: QEMUDriver starts the VM, SSHDriver reaches it, as labgrid's example of networking does.
 
-The driver holds the guest's console open and leaves reading it to others; unread, it stops the
-guest after some hundred bytes. So a thread of this job reads it.
+There the ShellDriver learns the guest's address on the console, and only then is a port forwarded
+to it. That example's guest shows its prompt when the network is up; this one does so before, so
+the job has labgrid ask for the address until it is there.
 """
 
 from __future__ import annotations
 
 import tempfile
-import threading
 from typing import Any
 
-from job import COMMAND, Stopwatch, free_port, run
-from labgrid_target import make_target
+from job import COMMAND, Stopwatch, run
+from labgrid.util import get_free_port
+from labgrid_target import SHELL, make_target
+
+# labgrid's own pause, a second, would be longer than the address takes.
+PAUSE = 0.1
 
 
 def job(task: dict[str, Any]) -> Stopwatch:
-    port = free_port()
-    network = {"address": "127.0.0.1", "port": port, "username": "root"}
+    network = {"address": "", "port": 22, "username": "root"}
     with tempfile.TemporaryDirectory() as directory:
-        target = make_target(
-            task,
-            directory,
-            {"SSHDriver": {"keyfile": task["key"]}},
-            {"NetworkService": network},
-            f",hostfwd=tcp:127.0.0.1:{port}-:22",
-        )
+        drivers = {"ShellDriver": SHELL, "SSHDriver": {"keyfile": task["key"]}}
+        target = make_target(task, directory, drivers, {"NetworkService": network})
         driver = target.get_driver("QEMUDriver")
         watch = Stopwatch()
         driver.on()
-        threading.Thread(target=drain, args=(driver,), daemon=True).start()
         try:
+            forward(target, driver, target.get_driver("ShellDriver"))
             shell = target.get_driver("SSHDriver")
             watch.lap()
             shell.run_check(COMMAND)
@@ -41,13 +39,14 @@ def job(task: dict[str, Any]) -> Stopwatch:
     return watch
 
 
-def drain(driver: Any) -> None:
-    """Read the guest's console until it ends."""
-    console = driver._clientsocket.dup()
-    console.setblocking(True)
-    with console:
-        while console.recv(4096):
-            pass
+def forward(target: Any, driver: Any, console: Any) -> None:
+    """Forward a port to the guest, and let the target's NetworkService be that."""
+    console.poll_until_success("ip route | grep -q ^default", sleepduration=PAUSE)
+    address = str(console.get_ip_addresses()[0].ip)
+    port = get_free_port()
+    driver.add_port_forward("tcp", "127.0.0.1", port, address, 22)
+    service = target.get_resource("NetworkService")
+    service.address, service.port = "127.0.0.1", port
 
 
 run(job)

@@ -9,18 +9,16 @@ from typing import Any
 from job import random_numbers
 from labgrid import Environment
 
+SHELL = {"prompt": r"root@\S+:\S+# ", "login_prompt": " login: ", "username": "root"}
+
 
 def make_target(
     task: dict[str, Any],
     directory: str,
     drivers: dict[str, Any],
     resources: dict[str, Any],
-    forward: str = "",
 ) -> Any:
-    """Return a target with a QEMUDriver and other drivers.
-
-    :param forward: what the network card says further.
-    """
+    """Return a target with a QEMUDriver and other drivers."""
     extra = ["-accel", "tcg", "-smp", "1", "-initrd", task["initrd"], *random_numbers()]
     machine = {
         "qemu_bin": "qemu",
@@ -30,7 +28,7 @@ def make_target(
         "kernel": "kernel",
         "boot_args": task["append"],
         "extra_args": " ".join(extra),
-        "nic": f"user,model=virtio-net-pci,mac={task['mac']}{forward}",
+        "nic": f"user,model=virtio-net-pci,mac={task['mac']}",
     }
     target = {"resources": resources, "drivers": {"QEMUDriver": machine, **drivers}}
     content = {
