@@ -114,12 +114,14 @@ def draw(rows: list[Row], qemu: str) -> None:
         spread = row.whole or row.values("ready")
         words = f"{median(spread):.2f} s ({min(spread):.2f} to {max(spread):.2f})"
         axis.text(end, place, f" {words}", va="center", fontsize=8)
-    axis.set_yticks(range(len(rows)), [f"{row.name} ({row.answers_by})" for row in rows])
+    names = [f"{row.name} ({row.answers_by})" for row in rows]
+    axis.set_yticks(range(len(rows)), names, fontsize=8)
     axis.invert_yaxis()
-    axis.margins(x=0.25)
+    # Room for the words at the end of the longest bar.
+    axis.set_xlim(0, 1.45 * max(starts))
     axis.set_xlabel("seconds")
-    axis.set_title(f"Start, wait for the guest, run a command, stop: QEMU {qemu}, medians")
-    axis.legend(loc="lower right")
+    figure.suptitle(f"Start, wait for the guest, run a command, stop: QEMU {qemu}, medians")
+    axis.legend(loc="upper right")
     figure.tight_layout()
     for kind, metadata in (("svg", {"Date": None}), ("png", {"Software": None})):
         figure.savefig(RESULTS / f"peers.{kind}", dpi=120, metadata=metadata)
