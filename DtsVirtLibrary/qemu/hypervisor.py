@@ -178,11 +178,11 @@ class QemuHypervisor:
                 keep,
                 resources,
                 placed,
-                restoring(self._host, template, parts.later),
+                restoring(self._host, self._templates, template, parts.later),
             )
         except (StartError, MonitorError, HostError) as error:
             if isinstance(error, (StartError, MonitorError)):
-                await self._templates.remove(key)
+                await self._templates.discard(template)
             raise TemplateError(f"its template {key} cannot serve: {error.summary}") from error
 
     async def launch_source(

@@ -35,7 +35,7 @@ from DtsVirtLibrary.qemu.start.prepared import PreparedStart
 from DtsVirtLibrary.qemu.start.remains import collect, disk_room, read_tails
 from DtsVirtLibrary.qemu.start.resources import StartResources
 from DtsVirtLibrary.qemu.templates.inheritance import Inheritance
-from DtsVirtLibrary.qemu.templates.store import GuestAsSaved
+from DtsVirtLibrary.qemu.templates.manifest import GuestAsSaved
 from DtsVirtLibrary.qemu.templates.warm import TemplateDraft, freshen
 from DtsVirtLibrary.results import (
     GuestAccess,

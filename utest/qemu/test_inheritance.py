@@ -10,7 +10,7 @@ import pytest
 from DtsVirtLibrary.qemu.inside.name_receiver import NameReceiver
 from DtsVirtLibrary.qemu.qmp.monitor import Monitor
 from DtsVirtLibrary.qemu.templates.inheritance import Inheritance
-from DtsVirtLibrary.qemu.templates.store import GuestAsSaved
+from DtsVirtLibrary.qemu.templates.manifest import GuestAsSaved
 from DtsVirtLibrary.results import GuestInterface, MonitorEvent
 
 SAVED = GuestAsSaved((GuestInterface("lo", None),), NameReceiver(1, 2), True, ("ssh-ed25519 A",))

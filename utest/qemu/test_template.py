@@ -6,23 +6,23 @@ import os
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
-from DtsVirtLibrary.errors import TemplateError, TemplateMissing
+from DtsVirtLibrary.errors import HostError, TemplateError, TemplateMissing
 from DtsVirtLibrary.host.local import LocalHost
 from DtsVirtLibrary.host.protocol import FileStatus, Host, HostPath
 from DtsVirtLibrary.qemu.inside.name_receiver import NameReceiver
-from DtsVirtLibrary.qemu.templates.store import (
-    LIMIT_VARIABLE,
+from DtsVirtLibrary.qemu.templates.manifest import (
     MANIFEST,
-    PLACE_VARIABLE,
     STATE,
     GuestAsSaved,
     Manifest,
-    TemplateStore,
     manifest_of,
 )
+from DtsVirtLibrary.qemu.templates.store import LIMIT_VARIABLE, PLACE_VARIABLE, TemplateStore
+from DtsVirtLibrary.qemu.templates.warm import restoring
 from DtsVirtLibrary.results import GuestAddress, GuestInterface
 
 KEY = "0123456789abcdef01234567"
@@ -47,14 +47,22 @@ async def store(place: Path) -> AsyncIterator[TemplateStore]:
     await host.close()
 
 
-async def saved(store: TemplateStore, key: str = KEY, size: int = 64 << 10) -> Path:
-    """Publish a template with `size` bytes of memory and return its directory."""
+async def drafted(
+    store: TemplateStore, key: str = KEY, size: int = 64 << 10
+) -> tuple[str, Manifest]:
+    """Return the directory and the manifest of a finished draft with `size` bytes of memory."""
     draft = Path(await store.draft(1))
     (draft / "memory").write_bytes(os.urandom(size))
     (draft / STATE).write_bytes(b"the devices' state")
     manifest = await manifest_of(LocalHost(), str(draft), key, "vm0", "7.2.22", 1, "words", GUEST)
-    await store.publish(str(draft), manifest)
-    return draft.parent / key
+    return str(draft), manifest
+
+
+async def saved(store: TemplateStore, key: str = KEY, size: int = 64 << 10) -> Path:
+    """Publish a template with `size` bytes of memory and return its directory."""
+    draft, manifest = await drafted(store, key, size)
+    await store.publish(draft, manifest)
+    return Path(draft).parent / key
 
 
 async def test_a_template_is_found_by_its_key_with_its_state(store: TemplateStore) -> None:
@@ -210,12 +218,12 @@ async def test_the_ones_not_used_for_longest_go_first(
     store: TemplateStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(LIMIT_VARIABLE, "1")
-    first = await saved(store, "first", 300 << 10)
-    second = await saved(store, "second", 300 << 10)
+    first = await saved(store, "1" * 24, 300 << 10)
+    second = await saved(store, "2" * 24, 300 << 10)
     for at, directory in enumerate((first, second)):
         await store.find(directory.name)
         os.utime(directory / "used", ns=(at, 2 - at))
-    third = await saved(store, "third", 500 << 10)
+    third = await saved(store, "3" * 24, 500 << 10)
     assert [first.exists(), second.exists(), third.exists()] == [True, False, True]
 
 
@@ -224,14 +232,6 @@ async def test_the_new_one_stays_even_if_it_is_above_the_limit(
 ) -> None:
     monkeypatch.setenv(LIMIT_VARIABLE, "0")
     assert (await saved(store)).exists()
-
-
-async def test_a_limit_that_is_no_number_is_refused(
-    store: TemplateStore, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv(LIMIT_VARIABLE, "8G")
-    with pytest.raises(TemplateError, match="must be a number of MiB, not '8G'"):
-        await saved(store)
 
 
 async def test_without_room_none_is_begun(store: TemplateStore) -> None:
@@ -291,3 +291,157 @@ async def test_what_is_stored_is_told(store: TemplateStore) -> None:
     assert info.size >= 64 << 10
     assert await store.remove(KEY)
     assert not await store.remove(KEY)
+
+
+async def test_clearing_leaves_what_is_not_ours(store: TemplateStore, place: Path) -> None:
+    await saved(store)
+    (place / "thesis").mkdir()
+    (place / "thesis/chapter.tex").write_text("years of work")
+    (place / ".profile").write_text("")
+    assert await store.clear() == 1
+    assert sorted(path.name for path in place.iterdir()) == [".profile", "thesis"]
+    assert (place / "thesis/chapter.tex").exists()
+
+
+async def test_what_another_version_left_counts_and_goes_too(
+    store: TemplateStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(LIMIT_VARIABLE, "1")
+    foreign = await saved(store, "1" * 24, 900 << 10)
+    (foreign / MANIFEST).write_text('{"format": 99}')
+    os.utime(foreign / "used", ns=(1, 1))
+    await saved(store, "2" * 24, 300 << 10)
+    assert not foreign.exists()
+
+
+async def test_a_template_is_published_even_if_others_cannot_be_removed(
+    store: TemplateStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fail(self: LocalHost, path: HostPath) -> list[str]:
+        raise HostError("the directory cannot be listed")
+
+    draft, manifest = await drafted(store)
+    monkeypatch.setattr(LocalHost, "list_directory", fail)
+    await store.publish(draft, manifest)
+    assert (await store.find(KEY)).manifest == manifest
+
+
+async def test_a_wrong_limit_is_told_before_anything_is_made(
+    store: TemplateStore, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(LIMIT_VARIABLE, "8G")
+    with pytest.raises(TemplateError, match="must be a number of MiB, not '8G'"):
+        await store.draft(1)
+    assert not place.exists()
+
+
+async def test_a_template_that_vanishes_while_it_is_checked_is_missing(
+    store: TemplateStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    directory = await saved(store)
+    seen = LocalHost.read_bytes
+
+    async def read_bytes(
+        self: LocalHost, path: HostPath, *, offset: int = 0, limit: int | None = None
+    ) -> bytes:
+        if str(path).endswith(STATE):
+            await store.remove(KEY)
+        return await seen(self, path, offset=offset, limit=limit)
+
+    monkeypatch.setattr(LocalHost, "read_bytes", read_bytes)
+    with pytest.raises(TemplateMissing, match="was replaced or removed"):
+        await store.find(KEY)
+    assert not directory.exists()
+
+
+async def test_a_template_that_vanishes_once_it_is_checked_serves(
+    store: TemplateStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await saved(store)
+    seen = LocalHost.write_bytes
+
+    async def write_bytes(
+        self: LocalHost, path: HostPath, data: bytes, *, mode: int = 0o600
+    ) -> None:
+        await store.remove(KEY)
+        await seen(self, path, data, mode=mode)
+
+    monkeypatch.setattr(LocalHost, "write_bytes", write_bytes)
+    assert (await store.find(KEY)).state == b"the devices' state"
+
+
+async def test_one_that_takes_a_broken_ones_place_stays(
+    store: TemplateStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    directory = await saved(store, size=1000)
+    seen = LocalHost.read_bytes
+
+    async def read_bytes(
+        self: LocalHost, path: HostPath, *, offset: int = 0, limit: int | None = None
+    ) -> bytes:
+        if not str(path).endswith(STATE):
+            return await seen(self, path, offset=offset, limit=limit)
+        monkeypatch.setattr(LocalHost, "read_bytes", seen)
+        await saved(store, size=2000)
+        return b"what was there before"
+
+    monkeypatch.setattr(LocalHost, "read_bytes", read_bytes)
+    with pytest.raises(TemplateMissing, match="was replaced or removed"):
+        await store.find(KEY)
+    await store.find(KEY)
+    assert (directory / "memory").stat().st_size == 2000
+
+
+async def test_a_template_that_cannot_serve_goes_but_its_successor_stays(
+    store: TemplateStore, place: Path
+) -> None:
+    await saved(store, size=1000)
+    former = await store.find(KEY)
+    await store.require_unchanged(former)
+    directory = await saved(store, size=2000)
+    with pytest.raises(TemplateError, match=f"template {KEY} was replaced meanwhile: 'memory'"):
+        await store.require_unchanged(former)
+    await store.discard(former)
+    assert (directory / "memory").stat().st_size == 2000
+    await store.discard(await store.find(KEY))
+    assert list(place.iterdir()) == []
+
+
+async def test_a_new_one_replaces_those_in_every_place(
+    store: TemplateStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    places = [str(tmp_path / "memory"), str(tmp_path / "disk")]
+
+    async def roots(self: TemplateStore, *, make: bool = False) -> list[str]:
+        for place in places:
+            Path(place).mkdir(mode=0o700, exist_ok=True)
+        return places
+
+    monkeypatch.setattr(TemplateStore, "roots", roots)
+    former = await saved(store)
+    places.reverse()
+    latter = await saved(store, size=2000)
+    places.reverse()
+    assert not former.exists()
+    assert (await store.find(KEY)).directory == str(latter)
+
+
+async def test_a_clone_does_not_run_on_the_memory_of_one_template_and_the_state_of_another(
+    store: TemplateStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loaded: list[bytes] = []
+
+    async def load_state(monitor: object, state: bytes) -> None:
+        loaded.append(state)
+        if len(loaded) == 2:
+            await saved(store, size=2000)
+
+    monkeypatch.setattr("DtsVirtLibrary.qemu.templates.warm.load_state", load_state)
+    await saved(store, size=1000)
+    restore = restoring(LocalHost(), store, await store.find(KEY), ())
+    instance = Mock(spec_set=["monitor", "came_from"])
+    await restore(instance)
+    instance.came_from.assert_called_once_with(GUEST, ())
+    with pytest.raises(TemplateError, match="was replaced meanwhile"):
+        await restore(instance)
+    instance.came_from.assert_called_once()

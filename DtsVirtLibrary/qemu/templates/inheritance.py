@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from DtsVirtLibrary.qemu.inside.name_receiver import NameReceiver
 from DtsVirtLibrary.qemu.qmp.monitor import Monitor
-from DtsVirtLibrary.qemu.templates.store import GuestAsSaved
+from DtsVirtLibrary.qemu.templates.manifest import GuestAsSaved
 from DtsVirtLibrary.results import GuestInterface, MonitorEvent
 
 NOTHING = GuestAsSaved()

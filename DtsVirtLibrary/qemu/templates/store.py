@@ -9,24 +9,24 @@ room, else in the cache.
 from __future__ import annotations
 
 import hashlib
-import json
+import re
 import secrets
-import time
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from contextlib import suppress
 
 from DtsVirtLibrary.cache import cache_directory
 from DtsVirtLibrary.errors import HostError, TemplateError, TemplateMissing
 from DtsVirtLibrary.host.admission import available_mib
 from DtsVirtLibrary.host.protocol import FileKind, Host
-from DtsVirtLibrary.qemu.inside.name_receiver import NameReceiver
 from DtsVirtLibrary.qemu.templates.key import FORMAT
-from DtsVirtLibrary.results import GuestAddress, GuestInterface, TemplateInfo
+from DtsVirtLibrary.qemu.templates.manifest import MANIFEST, STATE, Manifest, Template
+from DtsVirtLibrary.results import TemplateInfo
 
-MANIFEST = "manifest.json"
-MEMORY = "memory"
-STATE = "state"
 DRAFT = ".draft-"
+LOCK = ".lock-"
+KEY = "[0-9a-f]{24}"
+# A place may hold other things too, which are not ours to remove.
+TEMPLATE = re.compile(KEY)
+OURS = re.compile(rf"{KEY}|{re.escape(DRAFT)}[0-9a-f]{{16}}|{re.escape(LOCK)}{KEY}")
 USED = "used"
 TMPFS = "/dev/shm"
 # What a guest's memory may take at most, and something for its disks and for the others.
@@ -35,99 +35,6 @@ DEFAULT_LIMIT_MIB = 8192
 LIMIT_VARIABLE = "DTSVIRT_TEMPLATE_LIMIT"
 PLACE_VARIABLE = "DTSVIRT_TEMPLATES"
 COMMAND_SECONDS = 60.0
-
-
-@dataclass(frozen=True)
-class GuestAsSaved:
-    """What is known of the guest in a template, so that its clones need not be asked.
-
-    :ivar interfaces: its network interfaces.
-    :ivar receiver: the program that waits for a clone's name and time; None for none.
-    :ivar serves_ssh: its SSH server had answered.
-    :ivar host_keys: public keys of that (``ssh-ed25519 AAAA...``); none if they are not known.
-    """
-
-    interfaces: tuple[GuestInterface, ...] = ()
-    receiver: NameReceiver | None = None
-    serves_ssh: bool = False
-    host_keys: tuple[str, ...] = ()
-
-    @classmethod
-    def from_values(cls, values: Any) -> GuestAsSaved:
-        """Return it from what JSON holds of it."""
-        interfaces = tuple(
-            GuestInterface(
-                item["name"],
-                item["mac"],
-                tuple(GuestAddress(**address) for address in item["addresses"]),
-            )
-            for item in values["interfaces"]
-        )
-        receiver = NameReceiver(**values["receiver"]) if values["receiver"] else None
-        return cls(interfaces, receiver, values["serves_ssh"], tuple(values["host_keys"]))
-
-
-@dataclass(frozen=True)
-class Manifest:
-    """What a template holds.
-
-    :ivar vm: name of the VM that it was made of.
-    :ivar host_name: the guest's own name, which each clone replaces by its own.
-    :ivar saved_at: seconds since 1970.
-    :ivar files: size in bytes and time of the last change in ns of every file, by name.
-    :ivar state_digest: SHA256 of the devices' state; None where the memory is in it too, which
-        would take longer to read than to load.
-    :ivar guest: what is known of the guest.
-    """
-
-    key: str
-    vm: str
-    version: str
-    memory_mib: int
-    saved_at: float
-    files: dict[str, tuple[int, int]]
-    state_digest: str | None
-    description: str = ""
-    guest: GuestAsSaved = field(default_factory=lambda: GuestAsSaved())
-    format: int = FORMAT
-
-    def to_json(self) -> bytes:
-        """Return its text for the disk."""
-        return json.dumps(asdict(self), indent=2, sort_keys=True).encode() + b"\n"
-
-    @classmethod
-    def from_json(cls, text: str) -> Manifest | None:
-        """Return what `text` says, None if it is none of ours."""
-        try:
-            values: Any = json.loads(text)
-            files = {name: (size, at) for name, (size, at) in values.pop("files").items()}
-            guest = GuestAsSaved.from_values(values.pop("guest"))
-            return cls(files=files, guest=guest, **values)
-        except (ValueError, TypeError, KeyError, AttributeError):
-            return None
-
-
-@dataclass(frozen=True)
-class Template:
-    """A template that was found whole: its directory on the host and its manifest."""
-
-    directory: str
-    manifest: Manifest
-    state: bytes = field(repr=False, default=b"")
-
-    @property
-    def memory(self) -> str | None:
-        """File of the guest's memory; None if that is in the state."""
-        return f"{self.directory}/{MEMORY}" if MEMORY in self.manifest.files else None
-
-    @property
-    def state_file(self) -> str:
-        """File of the devices' state."""
-        return f"{self.directory}/{STATE}"
-
-    def disk(self, disk_id: str) -> str:
-        """File of a disk's state."""
-        return f"{self.directory}/{disk_id}.qcow2"
 
 
 class TemplateStore:
@@ -147,7 +54,8 @@ class TemplateStore:
             if await self._host.status(directory, follow=False) is None:
                 continue
             template = await self._check(directory, key)
-            await self._host.write_bytes(f"{directory}/{USED}", b"")
+            with suppress(HostError):  # no room to note it, or it was removed meanwhile
+                await self._host.write_bytes(f"{directory}/{USED}", b"")
             return template
         raise TemplateMissing(f"There is no template {key} yet.")
 
@@ -161,8 +69,10 @@ class TemplateStore:
     async def draft(self, memory_mib: int) -> str:
         """Make a directory for a template that is being made and return it.
 
-        :raises TemplateError: there is no room for it, or no place that is ours alone.
+        :raises TemplateError: there is no room for it, no place that is ours alone, or the
+            limit that the user set is no number.
         """
+        await self._limit()
         needed = (memory_mib << 20) + MARGIN
         found = []
         for root in await self.roots(make=True):
@@ -183,32 +93,56 @@ class TemplateStore:
         return min(free, await available_mib(self._host) << 20)
 
     async def publish(self, draft: str, manifest: Manifest) -> None:
-        """Give a finished draft its place; one that is there already stays.
+        """Give a finished draft its place; one of the same key goes.
 
-        :raises HostError: it cannot be moved.
+        :raises HostError: it cannot be moved; there is no template then.
         """
         await self._host.write_bytes(f"{draft}/{MANIFEST}", manifest.to_json())
         await self._host.write_bytes(f"{draft}/{USED}", b"")
-        root = draft.rpartition("/")[0]
-        target = f"{root}/{manifest.key}"
-        if await self._host.status(target, follow=False) is not None:
-            await self._host.remove(target)
-        await self._host.rename(draft, target)
-        await self._evict(keep=manifest.key)
+        await self.remove(manifest.key)
+        await self._host.rename(draft, f"{draft.rpartition('/')[0]}/{manifest.key}")
+        # It is a template from here on, whatever becomes of the others.
+        with suppress(HostError):
+            await self._evict(keep=manifest.key)
+
+    async def require_unchanged(self, template: Template) -> None:
+        """Check that what was read of a template and what was opened since is of one making.
+
+        :raises TemplateError: it was replaced or removed meanwhile.
+        """
+        try:
+            await self._require_files(template.directory, template.manifest)
+        except TemplateError as error:
+            key = template.manifest.key
+            raise TemplateError(f"the template {key} was replaced meanwhile: {error}") from error
+
+    async def discard(self, template: Template) -> None:
+        """Remove a template that cannot serve, unless another one has taken its place."""
+        await self._take_away_if(template.directory, template.manifest)
 
     async def stored(self) -> list[tuple[Template, int]]:
         """Return all whole templates with the bytes that each takes, latest used first."""
         found = []
+        for directory, size in await self._directories():
+            manifest = await self._manifest(directory)
+            if manifest is not None:
+                found.append((Template(directory, manifest), size))
+        return found
+
+    async def _directories(self) -> list[tuple[str, int]]:
+        """Return the directories of templates, those of other versions of this library too.
+
+        With the bytes that each takes, the one used last first.
+        """
+        found = []
         for root in await self.roots():
-            for name in await self._host.list_directory(root):
-                manifest = await self._manifest(f"{root}/{name}")
-                if manifest is not None and not name.startswith(DRAFT):
-                    template = Template(f"{root}/{name}", manifest)
-                    used = await self._host.status(f"{template.directory}/{USED}")
-                    at = used.modified_ns if used else 0
-                    found.append((at, template, await self._size(template.directory)))
-        found.sort(key=lambda item: item[0], reverse=True)
-        return [(template, size) for _, template, size in found]
+            for name in filter(TEMPLATE.fullmatch, await self._host.list_directory(root)):
+                directory = f"{root}/{name}"
+                used = await self._host.status(f"{directory}/{USED}")
+                with suppress(HostError):  # it was removed meanwhile
+                    size = await self._size(directory)
+                    found.append((used.modified_ns if used else 0, directory, size))
+        return [(directory, size) for _, directory, size in sorted(found, reverse=True)]
 
     async def infos(self) -> tuple[TemplateInfo, ...]:
         """Return what is known of all whole templates, latest used first."""
@@ -227,10 +161,10 @@ class TemplateStore:
         )
 
     async def clear(self) -> int:
-        """Remove everything that lies here and return the number of directories."""
+        """Remove all templates, broken and unfinished ones too; return how many there were."""
         number = 0
         for root in await self.roots():
-            for name in await self._host.list_directory(root):
+            for name in filter(OURS.fullmatch, await self._host.list_directory(root)):
                 status = await self._host.status(f"{root}/{name}", follow=False)
                 await self._host.remove(f"{root}/{name}")
                 number += status is not None and status.kind is FileKind.DIRECTORY
@@ -238,12 +172,44 @@ class TemplateStore:
 
     async def remove(self, key: str) -> bool:
         """Remove a template; return whether there was one. Its clones are not disturbed."""
-        removed = False
-        for root in await self.roots():
-            if await self._host.status(f"{root}/{key}", follow=False) is not None:
-                await self._host.remove(f"{root}/{key}")
-                removed = True
-        return removed
+        removed = [await self._take_away(f"{root}/{key}") for root in await self.roots()]
+        return any(removed)
+
+    async def _take_away(self, directory: str) -> bool:
+        """Remove a template in one step for all who look for it; return whether there was one."""
+        away = await self._moved_away(directory)
+        if away is None:
+            return False
+        await self._host.remove(away)
+        return True
+
+    async def _take_away_if(self, directory: str, manifest: Manifest | None) -> bool:
+        """Do the same, unless another one with another manifest has taken its place."""
+        away = await self._moved_away(directory)
+        if away is None:
+            return False
+        same = await self._manifest(away) == manifest
+        if not same:
+            with suppress(HostError):  # a still newer one is there
+                await self._host.rename(away, directory)
+        await self._host.remove(away)
+        return same
+
+    async def _moved_away(self, directory: str) -> str | None:
+        """Move what stands there aside and return its new path, None if there is nothing."""
+        away = f"{directory.rpartition('/')[0]}/{DRAFT}{secrets.token_hex(8)}"
+        status = await self._host.status(directory, follow=False)
+        if status is not None and status.kind is FileKind.DIRECTORY:
+            # Removed if we are killed meanwhile; a directory may replace an empty one.
+            await self._host.passing_directory(away)
+        try:
+            await self._host.rename(directory, away)
+        except HostError:
+            await self._host.remove(away)
+            if await self._host.status(directory, follow=False) is not None:
+                raise
+            return None
+        return away
 
     async def roots(self, *, make: bool = False) -> list[str]:
         """Return the directories of templates, the preferred one first.
@@ -285,20 +251,35 @@ class TemplateStore:
     async def _check(self, directory: str, key: str) -> Template:
         """Return the template with its state.
 
+        :raises TemplateMissing: it was removed meanwhile.
         :raises TemplateError: something is missing or was changed; it has been removed.
         """
+        manifest = await self._manifest(directory)
         try:
-            return await self._checked(directory, key)
+            return await self._checked(directory, key, manifest)
         except (TemplateError, HostError) as error:
-            await self._host.remove(directory)
-            raise TemplateError(f"the template {key} was broken and is removed: {error}") from error
+            broken = f"the template {key} was broken and is removed: {error.summary}"
+            try:
+                if await self._take_away_if(directory, manifest):
+                    raise TemplateError(broken) from error
+            except HostError as left:
+                raise TemplateError(f"{broken}, but {left.summary}") from left
+            raise TemplateMissing(f"The template {key} was replaced or removed.") from error
 
-    async def _checked(self, directory: str, key: str) -> Template:
+    async def _checked(self, directory: str, key: str, manifest: Manifest | None) -> Template:
         if not await self._is_ours_alone(directory):
             raise TemplateError("it is no directory of ours alone")
-        manifest = await self._manifest(directory)
         if manifest is None or manifest.key != key or manifest.format != FORMAT:
             raise TemplateError("its manifest is missing or foreign")
+        await self._require_files(directory, manifest)
+        if manifest.state_digest is None:
+            return Template(directory, manifest)
+        state = await self._host.read_bytes(f"{directory}/{STATE}")
+        if hashlib.sha256(state).hexdigest() != manifest.state_digest:
+            raise TemplateError(f"'{STATE}' is not what was saved")
+        return Template(directory, manifest, state)
+
+    async def _require_files(self, directory: str, manifest: Manifest) -> None:
         for name, (size, modified) in manifest.files.items():
             status = await self._host.status(f"{directory}/{name}", follow=False)
             if status is None or status.kind is not FileKind.FILE:
@@ -307,12 +288,6 @@ class TemplateStore:
                 raise TemplateError(f"'{name}' has {status.size} bytes instead of {size}")
             if status.modified_ns != modified:
                 raise TemplateError(f"'{name}' was changed after it was saved")
-        if manifest.state_digest is None:
-            return Template(directory, manifest)
-        state = await self._host.read_bytes(f"{directory}/{STATE}")
-        if hashlib.sha256(state).hexdigest() != manifest.state_digest:
-            raise TemplateError(f"'{STATE}' is not what was saved")
-        return Template(directory, manifest, state)
 
     async def _manifest(self, directory: str) -> Manifest | None:
         path = f"{directory}/{MANIFEST}"
@@ -324,10 +299,10 @@ class TemplateStore:
         """Remove the templates that were not used for longest, down to the limit."""
         limit = await self._limit()
         total = 0
-        for template, size in await self.stored():
+        for directory, size in await self._directories():
             total += size
-            if total > limit and template.manifest.key != keep:
-                await self._host.remove(template.directory)
+            if total > limit and not directory.endswith(f"/{keep}"):
+                await self._take_away(directory)
 
     async def _limit(self) -> int:
         """Return how many bytes all templates together may take."""
@@ -341,26 +316,3 @@ class TemplateStore:
         argv = ["du", "--summarize", "--block-size=1", directory]
         completed = await self._host.run(argv, timeout=COMMAND_SECONDS)
         return int(completed.stdout.split()[0])
-
-
-async def manifest_of(
-    host: Host,
-    draft: str,
-    key: str,
-    vm: str,
-    version: str,
-    memory_mib: int,
-    description: str,
-    guest: GuestAsSaved,
-) -> Manifest:
-    """Return the manifest of a draft whose files are all written."""
-    files = {}
-    for name in await host.list_directory(draft):
-        status = await host.status(f"{draft}/{name}", follow=False)
-        if status is not None and status.kind is FileKind.FILE:
-            files[name] = (status.size, status.modified_ns)
-    digest = None
-    if MEMORY in files:
-        digest = hashlib.sha256(await host.read_bytes(f"{draft}/{STATE}")).hexdigest()
-    at = time.time()
-    return Manifest(key, vm, version, memory_mib, at, files, digest, description, guest)

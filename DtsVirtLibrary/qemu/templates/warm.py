@@ -36,16 +36,16 @@ from DtsVirtLibrary.qemu.inside.name_receiver import (
 )
 from DtsVirtLibrary.qemu.start.resources import StartResources
 from DtsVirtLibrary.qemu.templates.key import has_memory_file, needs_shared_memory
-from DtsVirtLibrary.qemu.templates.migration import load_all, load_state, save_all, save_state
-from DtsVirtLibrary.qemu.templates.quiet import wait_until_quiet
-from DtsVirtLibrary.qemu.templates.store import (
+from DtsVirtLibrary.qemu.templates.manifest import (
     MEMORY,
     STATE,
     GuestAsSaved,
     Template,
-    TemplateStore,
     manifest_of,
 )
+from DtsVirtLibrary.qemu.templates.migration import load_all, load_state, save_all, save_state
+from DtsVirtLibrary.qemu.templates.quiet import wait_until_quiet
+from DtsVirtLibrary.qemu.templates.store import TemplateStore
 from DtsVirtLibrary.spec import Disk, Nic, VmSpec
 
 if TYPE_CHECKING:
@@ -171,7 +171,7 @@ async def for_clone(
 
 
 def restoring(
-    host: Host, template: Template, later: tuple[Nic, ...]
+    host: Host, store: TemplateStore, template: Template, later: tuple[Nic, ...]
 ) -> Callable[[QemuInstance], Awaitable[None]]:
     """Return what is done to a clone before its CPUs run."""
 
@@ -180,6 +180,8 @@ def restoring(
             await load_all(instance.monitor, host, template.state_file)
         else:
             await load_state(instance.monitor, template.state)
+        # By now everything of it has been opened, some by its path.
+        await store.require_unchanged(template)
         instance.came_from(template.manifest.guest, later)
         for nic in later:
             await instance.plug(nic)
