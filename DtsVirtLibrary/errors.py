@@ -132,6 +132,11 @@ class DtsVirtError(Exception):
     def __str__(self) -> str:
         return "\n".join([self.summary, *self.evidence.lines()])
 
+    def name_vm(self, vm: str) -> None:
+        """Say which VM this is about, where the first line does not."""
+        if f"'{vm}'" not in self.summary:
+            self.summary = f"VM '{vm}': {self.summary}"
+
     def whole_text(self) -> str:
         """Return the text with all that was found, however long."""
         return "\n".join([self.summary, *self.evidence.lines(whole=True)])

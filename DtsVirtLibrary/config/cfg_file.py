@@ -46,7 +46,7 @@ def split_sections(source: str, text: str) -> dict[str, Section]:
         elif found:
             found[-1][2].append(Line(line, origin))
         else:
-            raise problem(origin, None, f"{shown(stripped)} stands before the first [section]")
+            raise problem(origin, None, _no_section(stripped))
     sections: dict[str, Section] = {}
     for name, origin, lines in found:
         if name in sections:
@@ -54,6 +54,13 @@ def split_sections(source: str, text: str) -> dict[str, Section]:
             raise problem(origin, None, f"section [{name}] stands there twice", facts)
         sections[name] = Section(origin, tuple(lines))
     return sections
+
+
+def _no_section(line: str) -> str:
+    """Say what is wrong with a line that no section holds."""
+    if line.startswith("["):
+        return f"{shown(line)} is no section: it begins with '[' and ends with ']', as in [vm0]"
+    return f"{shown(line)} stands before the first [section]"
 
 
 def read_section(section: Section) -> Parameters:

@@ -164,7 +164,7 @@ def _unknown_option(place: str, options: OptionSet, entry: Entry, written: str) 
 def _advice(entry: Entry, before: list[str], written: str) -> tuple[str, ...]:
     """Return the advice to quote, where the option may belong to the value before it."""
     value, previous = entry.options[written], entry.options[before[-1]] if before else None
-    if isinstance(value, str) and isinstance(previous, str):
+    if entry.in_grammar and isinstance(value, str) and isinstance(previous, str):
         return (quoting_hint(before[-1], previous, f"{written}={value}"),)
     return ()
 

@@ -34,6 +34,7 @@ class Entry:
     A value may be a password, so none is part of the representation.
 
     :ivar origins: where options stand that are not in the entry's own line.
+    :ivar in_grammar: it was written as one text, where a comma may have been meant otherwise.
     """
 
     options: Mapping[str, OptionText] = field(repr=False)
@@ -41,6 +42,7 @@ class Entry:
     origins: Mapping[str, Origin] = field(
         default_factory=lambda: MappingProxyType({}), repr=False, compare=False
     )
+    in_grammar: bool = field(default=False, repr=False, compare=False)
 
     def origin_of(self, option: str) -> Origin:
         """Return where the option was written."""

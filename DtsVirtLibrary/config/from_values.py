@@ -161,7 +161,7 @@ def _entry(definition: Parameter, written: Sequence[WrittenOption]) -> Entry:
             raise problem(option.origin, definition.name, f"option '{name}' stands there twice")
         options[name] = text
         origins[name] = option.origin
-    return Entry(options, written[0].origin, origins)
+    return Entry(options, written[0].origin, origins, in_grammar=True)
 
 
 def _named(

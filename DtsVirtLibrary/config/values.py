@@ -161,6 +161,11 @@ def parse_identifier(text: str) -> str:
 
 def validate_name(name: str) -> str:
     """Return the VM's name; it becomes part of file names, so ConfigError for ``../x``."""
+    if name == str(None):
+        raise ConfigError(
+            f"VM name {name!r} is not allowed: Robot Framework's ${{NONE}} becomes that. Give the "
+            "VM another name, or look where the variable got no value."
+        )
     if not VM_NAME.fullmatch(name):
         raise ConfigError(
             f"VM name {name[:80]!r} is not allowed: a letter or digit, then at most 62 letters, "

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from robot.api import logger
 from robot.api.deco import keyword
 
-from DtsVirtLibrary.errors import ApplicationDied, ApplicationError
+from DtsVirtLibrary.errors import ApplicationDied, ApplicationError, describe_exit
 
 if TYPE_CHECKING:
     from DtsVirtLibrary.keywords.context import LibraryContext
@@ -162,10 +162,10 @@ class ApplicationKeywords:
         consoles.keep(name)
         code = application.exit_code
         if was_running:
-            message = f"Application '{name}' was ended by {way}; exit code {code}."
+            message = f"Application '{name}' was ended by {way}; {_exit(code)}."
             as_wanted = command is None or way == f"'{command}'"
         else:
-            message = f"Application '{name}' had ended already; exit code {code}."
+            message = f"Application '{name}' had ended already; {_exit(code)}."
             as_wanted = code == 0
         (logger.info if as_wanted else logger.warn)(message)
         return code
@@ -192,6 +192,10 @@ class ApplicationKeywords:
             if isinstance(error, ApplicationDied):
                 self._context.consoles.explain(name)
             raise
+
+
+def _exit(code: int | None) -> str:
+    return "its exit code is not known" if code is None else describe_exit(code)
 
 
 def _log_output(text: str) -> None:

@@ -62,7 +62,7 @@ class Configs:
             if await self._runner.status(candidate) is not None:
                 return load_file(str(candidate), await self._runner.read_bytes(candidate))
         places = [await self._runner.real_path(item) for item in candidates]
-        looked = " and ".join(f"'{place}'" for place in places)
+        looked = " and ".join(f"'{place}'" for place in dict.fromkeys(places))
         raise ConfigError(f"Configuration file '{path}' does not exist. Looked at {looked}.")
 
     async def parameters(

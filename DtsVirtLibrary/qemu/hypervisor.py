@@ -155,13 +155,16 @@ class QemuHypervisor:
     ) -> QemuInstance:
         """Start a clone of the specification's template and return once its CPUs run.
 
-        :raises TemplateMissing: there is none yet.
-        :raises TemplateError: none can be made of it, or the one there is cannot serve.
+        :raises TemplateMissing: there is none yet, or none can be made; then the source says why.
+        :raises TemplateError: the one there is cannot serve.
         """
         spec = identified(spec)
         if spec.run_as is not None:
             raise TemplateMissing("A VM with run_as has no template.")
-        parts = split(spec)
+        try:
+            parts = split(spec)
+        except TemplateError as error:
+            raise TemplateMissing(error.summary) from error
         key, _ = await self._key(parts.core)
         template = await self._templates.find(key)
         core = clone_spec(parts.core, template)

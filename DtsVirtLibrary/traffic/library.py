@@ -353,6 +353,14 @@ _inner_packet = packet.inner_packet
 
 
 def _payload(payload: str, size: int | None) -> str:
+    try:
+        if payload.startswith("hex:"):
+            bytes.fromhex(payload.removeprefix("hex:"))
+    except ValueError:
+        raise ConfigError(
+            f"payload '{payload[:40]}' is no bytes: after hex: come two hexadecimal digits a byte, "
+            "such as hex:0011ff."
+        ) from None
     if size is None:
         return payload
     if payload.startswith("hex:") or len(payload.encode()) > size:

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from DtsVirtLibrary.errors import HostError
 from DtsVirtLibrary.host.admission import Need, admitted
 from DtsVirtLibrary.host.protocol import Host
 from DtsVirtLibrary.loop import Deadline
@@ -41,10 +42,14 @@ async def start_all(
     :raises HostError: the host has no room for them; none of them was started.
     """
     specs = [(order.machine.specification(), order.warm) for order in orders]
-    async with admitted(host, need_of(specs), Deadline(patience), waiting):
-        results = await asyncio.gather(
-            *(_start(order, readiness) for order in orders), return_exceptions=True
-        )
+    try:
+        async with admitted(host, need_of(specs), Deadline(patience), waiting):
+            results = await asyncio.gather(
+                *(_start(order, readiness) for order in orders), return_exceptions=True
+            )
+    except HostError as error:
+        error.name_vm("', '".join(order.machine.name for order in orders))
+        raise
     return [result if isinstance(result, BaseException) else None for result in results]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -21,18 +22,22 @@ from DtsVirtLibrary.errors import (
 from DtsVirtLibrary.results import GuestLoss, LossKind
 from DtsVirtLibrary.vm.hypervisor import Instance
 
+# What the kernel of a Linux guest says of its end on the console.
+PANIC_REASON = re.compile(r"Kernel panic - not syncing: *(.*\S)")
+LONGEST_REASON = 120
+
 # What is raised, and said, where the guest does not go on though its process lives.
 LOSSES: Mapping[LossKind, tuple[type[DtsVirtError], str]] = MappingProxyType(
     {
         LossKind.PANIC: (
             GuestPanic,
-            "the guest's kernel panicked; '{action}' needs it running. Its CPUs are stopped; "
-            "reset or stop the VM.",
+            "the guest's kernel panicked{reason}{needed}. Its CPUs are stopped; reset or stop "
+            "the VM.",
         ),
         LossKind.IO_ERROR: (
             GuestIoError,
-            "the host cannot read or write a disk of the guest; '{action}' needs it running. "
-            "Its CPUs are stopped; make room and resume the VM ('Resume VM'), or stop it.",
+            "the host cannot read or write a disk of the guest{needed}. Its CPUs are stopped; make "
+            "room and resume the VM ('Resume VM'), or stop it.",
         ),
         LossKind.RESET: (
             GuestRebooted,
@@ -69,16 +74,15 @@ class Ending:
         vm = self.evidence.vm
         if self.reason == "guest-panicked":
             return GuestPanic(
-                f"VM '{vm}': {LOSSES[LossKind.PANIC][1].format(action=action)}", self.evidence
+                f"VM '{vm}': {self._words(LOSSES[LossKind.PANIC][1], action)}", self.evidence
             )
         if self.reason in ("guest-shutdown", "guest-reset"):
             return GuestShutdown(
-                f"VM '{vm}': the guest shut itself down ({self.reason}); '{action}' needs it "
-                "running.",
+                f"VM '{vm}': the guest shut itself down ({self.reason}){_needed(action)}.",
                 self.evidence,
             )
         return VmDied(
-            f"VM '{vm}': its process ended; '{action}' needs it running.{self._hint()}",
+            f"VM '{vm}': its process ended{_needed(action)}.{self._hint()}",
             self.evidence,
         )
 
@@ -87,9 +91,18 @@ class Ending:
         kind, words = LOSSES[loss.kind]
         facts = [*loss.facts, *self.evidence.facts]
         return kind(
-            f"VM '{self.evidence.vm}': {words.format(action=action)}",
+            f"VM '{self.evidence.vm}': {self._words(words, action)}",
             replace(self.evidence, action=action, facts=facts),
         )
+
+    def _words(self, words: str, action: str) -> str:
+        return words.format(action=action, needed=_needed(action), reason=self.panic_reason)
+
+    @property
+    def panic_reason(self) -> str:
+        """What the guest's console says of the last panic, in brackets; empty if nothing."""
+        found = PANIC_REASON.findall(self.evidence.serial_tail)
+        return f" ({found[-1][:LONGEST_REASON]})" if found else ""
 
     @property
     def summary(self) -> str:
@@ -113,6 +126,13 @@ class Ending:
             " It was killed from outside: this library did not send that signal, and the "
             "kernel's out-of-memory killer has not struck since the start."
         )
+
+
+def _needed(action: str) -> str:
+    """Say what the action has to do with it: it needs the VM, or is an assertion on it."""
+    if " Should " in action:
+        return f", as '{action}' found"
+    return f"; '{action}' needs it running"
 
 
 async def describe_ending(

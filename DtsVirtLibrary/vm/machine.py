@@ -248,6 +248,8 @@ class Machine:
         It ends even if this is interrupted; its artifacts are kept.
         """
         self._process.end_expected = True
+        if isinstance(error, DtsVirtError):
+            error.name_vm(self.name)
         if self.timeline.stages:
             self.timeline.reached(failed_start.GIVEN_UP)
         instance = self._process.instance
@@ -311,16 +313,31 @@ class Machine:
 
         :param action: the keyword's name, for messages.
         :param needs_guest: the guest must do it, so a panic ends it.
-        :raises VmStateError: the VM was not started, or was stopped.
+        :raises VmStateError: the VM does not run, or the guest is needed and paused.
         :raises VmDied: the process ended before or meanwhile.
         """
         process = self._process
+        if needs_guest:
+            await self._require_cpus(action)
         if process.instance is None:
             raise self._not_running(action)
-        result = await process.unless_ended(action, work(process.instance), needs_guest)
+        try:
+            result = await process.unless_ended(action, work(process.instance), needs_guest)
+        except DtsVirtError as error:
+            error.name_vm(self.name)
+            raise
         if needs_guest and process.instance is not None:
             process.instance.settle()
         return result
+
+    async def _require_cpus(self, action: str) -> None:
+        """Refuse what a paused guest cannot do, instead of waiting for it."""
+        paused = self.status is VmStatus.PAUSED and not self.lost
+        if paused and await self.ask_status() is VmStatus.PAUSED:
+            raise VmStateError(
+                f"VM '{self.name}' is paused; '{action}' needs its CPUs to run. Let them run with "
+                "'Resume VM' first."
+            )
 
     async def keep(self) -> None:
         """Let the process outlive the run."""

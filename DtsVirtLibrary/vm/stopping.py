@@ -8,7 +8,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from DtsVirtLibrary.errors import AgentError, CleanupError, Evidence, MonitorError
-from DtsVirtLibrary.results import StopStage
+from DtsVirtLibrary.results import LossKind, StopStage
+from DtsVirtLibrary.vm.ending import describe_ending
 from DtsVirtLibrary.vm.hypervisor import Instance
 
 # A monitor and a guest agent that live answer in milliseconds.
@@ -36,6 +37,9 @@ async def stop(
     """
     if instance.exit_code is not None:
         return StopStage.ALREADY
+    if instance.lost and (await instance.wait_lost()).kind is LossKind.PANIC:
+        found = await describe_ending(vm, instance, "")
+        note(f"the guest's kernel had panicked{found.panic_reason}")
     for rung in await _ladder(instance, guest_seconds, note):
         if await _climb(instance, rung, note):
             return rung.stage

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from DtsVirtLibrary.config import Parameters, build_spec, entries_from_value, load_file
+from DtsVirtLibrary.errors import ConfigError
 from DtsVirtLibrary.spec import (
     CryptoDevice,
     HostPciDevice,
@@ -329,3 +330,11 @@ def test_added_devices_are_not_wiped_by_a_file() -> None:
         parameters.add("device", entry)
     parameters.load(load_file("a.cfg", "[vm0]\ndevice = driver=e1000e\n").section("vm0"))
     assert devices(build_spec("vm0", parameters)) == [OtherDevice("e1000e"), OtherDevice("igb")]
+
+
+def test_what_a_mapping_holds_needs_no_advice_on_quotes() -> None:
+    with pytest.raises(ConfigError) as caught:
+        made(device={"driver": "vhost-user", "opt_pth": "./x"})
+    message = str(caught.value)
+    assert "unknown option 'opt_pth'. Did you mean 'opt_path'?" in message
+    assert "quotes" not in message

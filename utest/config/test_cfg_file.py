@@ -131,7 +131,7 @@ def test_sections_are_a_mapping() -> None:
         ("[vm0]\ncpu\n", "conf/a.cfg:2: expected [section] or 'parameter = value'"),
         ("[vm0]\n= 2\n", "conf/a.cfg:2: expected [section] or 'parameter = value'"),
         ("[vm0]\ncpu = 2\n}\n", "conf/a.cfg:3: the line is not indented"),
-        ("[vm0\ncpu = 2\n", "conf/a.cfg:1: '[vm0' stands before the first [section]"),
+        ("[vm0\ncpu = 2\n", "conf/a.cfg:1: '[vm0' is no section: it begins with '[' and ends"),
         ("[vm0]\nos = loader=x\n", "conf/a.cfg:2: os: belongs to DTS's LIBVIRT class"),
         (b"[vm0]\n# \xff\n", "conf/a.cfg:2: the file is not encoded as UTF-8"),
         ("[vm0]\n\0\n", "conf/a.cfg:2: a NUL character"),

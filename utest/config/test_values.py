@@ -311,6 +311,11 @@ def test_vm_names_that_are_refused(name: str) -> None:
         validate_name(name)
 
 
+def test_what_none_becomes_is_no_name() -> None:
+    with pytest.raises(ConfigError, match=r"VM name 'None' is not allowed: .* \$\{NONE\} becomes"):
+        validate_name("None")
+
+
 def test_nul_is_refused_everywhere() -> None:
     with pytest.raises(ConfigError, match="NUL"):
         parse_text("a\0b")

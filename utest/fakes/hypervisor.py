@@ -113,6 +113,7 @@ class FakeInstance:
         self.has_agent = spec.guest_agent
         self.serves_ssh = False
         self.run_state = "running"
+        self.console = "console's last line"
         self.deaf = False
         self.released = 0
         self.agent_ready = asyncio.Event()
@@ -280,7 +281,7 @@ class FakeInstance:
         return b"\x89PNG"
 
     async def tails(self) -> tuple[str, str]:
-        return "stderr's last line", "console's last line"
+        return "stderr's last line", self.console
 
     async def collect(self) -> Mapping[str, bytes]:
         return {"command-line.sh": b"fake-vm\n", "serial.log": b"console's last line\n"}

@@ -88,6 +88,14 @@ async def test_a_missing_file_is_told_with_where_it_was_looked_for(
         await configs.load(Path("no.cfg"), tmp_path, 1)
 
 
+async def test_a_place_is_told_once_where_the_suite_is_in_the_working_directory(
+    configs: Configs,
+) -> None:
+    expected = rf"'no.cfg' does not exist\. Looked at '{Path.cwd()}/no\.cfg'\.$"
+    with pytest.raises(ConfigError, match=expected):
+        await configs.load(Path("no.cfg"), Path.cwd(), 1)
+
+
 async def test_a_wrong_file_is_not_loaded_in_part(configs: Configs, tmp_path: Path) -> None:
     path = write(tmp_path / "a.cfg", VMS + "[vm2]\ncpu =\n    number=0;\n")
     with pytest.raises(ConfigError, match=r"a\.cfg:9: .*number"):

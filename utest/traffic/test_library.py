@@ -9,6 +9,8 @@ import pytest
 from robot.libdocpkg import LibraryDocumentation
 from robot.libdocpkg.model import KeywordDoc
 
+from DtsVirtLibrary.errors import ConfigError
+from DtsVirtLibrary.traffic.library import TrafficLibrary
 from utest.keywords.test_documentation import problems_of, rows
 
 LIBRARY = LibraryDocumentation("DtsVirtLibrary.traffic")
@@ -37,6 +39,11 @@ def test_every_argument_is_typed(keyword: KeywordDoc) -> None:
     untyped = [item.name for item in keyword.args if item.type is None and item.name]
     assert untyped == []
     assert keyword.args.return_type is not None
+
+
+def test_bytes_that_are_none_are_refused_where_they_are_written() -> None:
+    with pytest.raises(ConfigError, match="payload 'hex:0g' is no bytes: after hex: come two"):
+        TrafficLibrary().create_udp_packet("hex:0g")
 
 
 def test_importing_it_loads_no_scapy() -> None:

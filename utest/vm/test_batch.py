@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from DtsVirtLibrary.errors import HostError
 from DtsVirtLibrary.host.admission import Need
 from DtsVirtLibrary.results import Readiness
 from DtsVirtLibrary.vm.batch import Order, need_of, start_all
@@ -54,3 +55,13 @@ async def test_one_that_fails_leaves_the_others(
     errors = await start_all(context.host, orders, Readiness.AGENT, 60, pytest.fail)
     assert "VM 'vm0' is already running" in str(errors[0])
     assert errors[1] is None
+
+
+async def test_a_host_without_room_is_told_with_the_names_of_the_vms(
+    context: MachineContext, hypervisor: FakeHypervisor
+) -> None:
+    machines = [Machine(name, parameters(mem="16T"), context) for name in ("vm0", "vm1")]
+    orders = [Order(machine, 60, None) for machine in machines]
+    with pytest.raises(HostError, match=r"^VM 'vm0', 'vm1': "):
+        await start_all(context.host, orders, Readiness.AGENT, 60, pytest.fail)
+    assert hypervisor.launched == []

@@ -13,11 +13,13 @@ from DtsVirtLibrary.errors import (
     GuestIoError,
     GuestPanic,
     GuestRebooted,
+    HostError,
     MonitorTimeout,
     VmDied,
+    VmStateError,
     WaitTimeout,
 )
-from DtsVirtLibrary.results import GuestLoss, LossKind, MonitorEvent, Readiness
+from DtsVirtLibrary.results import GuestLoss, LossKind, MonitorEvent, Readiness, VmStatus
 from DtsVirtLibrary.vm import operations, states
 from DtsVirtLibrary.vm.context import MachineContext
 from DtsVirtLibrary.vm.machine import Machine
@@ -71,6 +73,60 @@ async def test_it_is_told_before_anything_is_tried(
     with pytest.raises(GuestPanic):
         await machine.use("Ping", lambda item: item.agent.ping(timeout=1), needs_guest=True)
     assert instance.calls == []
+
+
+PANIC = "[    5.9] Kernel panic - not syncing: sysrq triggered crash\n[    6.0] Call Trace:\n"
+
+
+@pytest.mark.fault(59)
+async def test_the_first_line_tells_why_the_kernel_panicked(
+    machine: Machine, instance: FakeInstance
+) -> None:
+    instance.console = PANIC
+    instance.loss.set_result(GuestLoss(LossKind.PANIC))
+    with pytest.raises(GuestPanic, match=r"panicked \(sysrq triggered crash\); 'Ping' needs"):
+        await machine.use("Ping", lambda item: item.agent.ping(timeout=1), needs_guest=True)
+    with pytest.raises(GuestPanic, match=rf"triggered crash\), as '{CRASH}' found"):
+        await states.require_no_crash(machine)
+
+
+@pytest.mark.fault(59)
+async def test_a_stop_tells_of_a_panic_that_no_keyword_saw(
+    machine: Machine, instance: FakeInstance
+) -> None:
+    instance.console = PANIC
+    instance.loss.set_result(GuestLoss(LossKind.PANIC))
+    instance.run_state = "guest-panicked"
+    await machine.stop(60)
+    assert "the guest's kernel had panicked (sysrq triggered crash)" in machine.notes
+
+
+async def test_a_paused_guest_is_not_waited_for(machine: Machine, instance: FakeInstance) -> None:
+    await operations.pause(machine)
+    instance.run_state = "paused"
+    instance.calls.clear()
+    with pytest.raises(VmStateError, match="VM 'vm0' is paused; 'Ping' needs its CPUs to run"):
+        await machine.use("Ping", lambda item: item.agent.ping(timeout=1), needs_guest=True)
+    assert instance.calls == ["status"]
+
+
+async def test_a_guest_that_was_resumed_otherwise_is_used(
+    machine: Machine, instance: FakeInstance
+) -> None:
+    await operations.pause(machine)
+    instance.run_state = "running"
+    await machine.use("Ping", lambda item: item.agent.ping(timeout=1), needs_guest=True)
+    assert machine.status is VmStatus.RUNNING
+
+
+async def test_an_error_without_a_vm_gets_its_name(
+    machine: Machine, instance: FakeInstance
+) -> None:
+    async def refuse() -> None:
+        raise HostError("localhost has no such thing.")
+
+    with pytest.raises(HostError, match=r"^VM 'vm0': localhost has no such thing"):
+        await machine.use("Ping", lambda _: refuse())
 
 
 async def test_what_needs_no_guest_goes_on(machine: Machine, instance: FakeInstance) -> None:

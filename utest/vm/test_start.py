@@ -185,7 +185,7 @@ async def test_bad_input_keeps_no_artifacts(machine: Machine, hypervisor: FakeHy
     with pytest.raises(ConfigError) as caught:
         await machine.start(Readiness.AGENT, 60)
     assert machine.artifacts is None
-    assert str(caught.value) == "No such device."
+    assert str(caught.value) == "VM 'vm0': No such device."
 
 
 async def test_a_guest_that_does_not_answer_is_ended_and_its_tails_are_told(

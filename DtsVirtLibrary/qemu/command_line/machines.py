@@ -73,11 +73,10 @@ def machine_name(spec: VmSpec, binary: BinaryFacts) -> str:
     if spec.machine is None:
         return "pc" if binary.machine("pc") else binary.default_machine
     if binary.machine(spec.machine) is None:
-        known = [name for name in binary.machine_names() if name.startswith(("pc", "q35"))]
         raise ConfigError(
             f"VM '{spec.name}': QEMU {binary.version_text} has no machine type "
             f"'{spec.machine}'.{nearest(spec.machine, binary.machine_names())} "
-            f"Known: {', '.join(known)}"
+            f"Use pc or q35, or a version of them: {binary.path} -machine help"
         )
     return spec.machine
 

@@ -38,7 +38,7 @@ def _model(plan: Plan) -> str:
             cpu.origin,
             f"QEMU {plan.binary.version_text} has no CPU model '{model}'."
             f"{nearest(model, plan.binary.cpu_models)} "
-            f"Known: {', '.join(sorted(plan.binary.cpu_models))}",
+            f"All of them: {plan.binary.path} -cpu help",
         )
     for feature in features:
         if not _FEATURE.match(feature):

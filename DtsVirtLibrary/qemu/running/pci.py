@@ -67,7 +67,7 @@ def with_domain(address: str) -> str:
 
 
 def _unknown(name: str, known: Mapping[str, str], unnumbered: Sequence[str]) -> str:
-    lines = [f"No PCI device of the guest has the id or host address '{name}'."]
+    lines = [f"no PCI device of the guest has the id or host address '{name}'."]
     if hint := nearest(name, known):
         lines[0] += hint
     if unnumbered:

@@ -43,7 +43,7 @@ def split(spec: VmSpec) -> Split:
     :raises TemplateError: no template can be made of it; the text says why.
     """
     if reason := _why_not(spec):
-        raise TemplateError(f"VM '{spec.name}': {reason}")
+        raise TemplateError(reason)
     later = tuple(nic for nic in spec.nics if not isinstance(nic.backend, UserBackend))
     core: list[Device] = [device for device in spec.devices if device not in later]
     disks = tuple(disk if _is_read_only(disk) else _overlaid(disk) for disk in spec.disks)
