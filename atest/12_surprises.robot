@@ -20,7 +20,7 @@ A Kernel Panic Ends The Keyword That Waits
     ...    Execute In Guest    vm0    echo c > /proc/sysrq-trigger    timeout=60 s
     Should Start With
     ...    ${error}
-    ...    VM 'vm0': the guest's kernel panicked; 'Execute In Guest' needs it running.
+    ...    VM 'vm0': the guest's kernel panicked (sysrq triggered crash); 'Execute In Guest' needs it running.
     Should Contain    ${error}    Serial console, last lines:
     Should Contain    ${error}    </TASK>
     Run Keyword And Expect Error    *the guest's kernel panicked*    Ping Guest Agent    vm0

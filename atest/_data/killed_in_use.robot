@@ -16,7 +16,7 @@ Look After It
     ${status} =    Get VM Status    vm0
     Should Be Equal    ${status}    crashed
     Run Keyword And Expect Error
-    ...    VM 'vm0': its process ended; 'VM Should Be Running' needs it running.*SIGKILL (9)*
+    ...    VM 'vm0': its process ended, as 'VM Should Be Running' found.*SIGKILL (9)*
     ...    VM Should Be Running    vm0
     ${stage} =    Stop VM    vm0
     Should Be Equal    ${stage.value}    already stopped
