@@ -27,6 +27,7 @@ from DtsVirtLibrary.spec import (
     Login,
     Memory,
     Nic,
+    OtherDevice,
     UserBackend,
     VhostUserBackend,
     VmSpec,
@@ -166,6 +167,28 @@ async def test_a_change_of_an_image_below_an_overlay_is_in_the_key(
     assert before != await key(spec, binary, host_facts)
 
 
+async def test_the_files_that_options_name_are_in_the_key(
+    binary: BinaryFacts, host_facts: HostFacts, tmp_path: Path
+) -> None:
+    file, rom = tmp_path / "a,b.iso", tmp_path / "card.rom"
+    for path in (file, rom):
+        path.write_text("one")
+    card = OtherDevice("virtio-balloon-pci", {"romfile": str(rom)})
+    quoted = str(file).replace(",", ",,")
+    spec = replace(
+        SPEC,
+        devices=(CONTROL, card),
+        user_commands=("-drive", f"file={quoted},media=cdrom,if=none,id=other"),
+    )
+    keys = {await key(spec, binary, host_facts)}
+    keys.add(await key(spec, binary, host_facts))
+    assert len(keys) == 1
+    for path in (file, rom):
+        path.write_text("another")
+        keys.add(await key(spec, binary, host_facts))
+    assert len(keys) == 3
+
+
 def test_cards_that_others_see_are_plugged_in_later() -> None:
     switch = Nic("virtio-net-pci", VhostUserBackend("/run/sock"), id="nic0")
     parts = split(replace(SPEC, devices=(switch, CONTROL)))
@@ -177,6 +200,15 @@ def test_a_disk_gets_an_overlay_but_a_cdrom_does_not() -> None:
     disks = (Disk("/i/a.img"), Disk("/i/b.iso", media="cdrom"))
     parts = split(replace(SPEC, disks=disks))
     assert [disk.overlay for disk in parts.core.disks] == [True, False]
+
+
+def given(words: str) -> VmSpec:
+    return replace(SPEC, user_commands=tuple(words.split()))
+
+
+def test_what_usercmd_gives_for_reading_is_no_hindrance() -> None:
+    for words in ("-drive file=a.img,readonly=on", "-drive file=a.iso,media=cdrom", "-cdrom a.iso"):
+        assert split(given(words)).core.user_commands
 
 
 @pytest.mark.parametrize(
@@ -194,6 +226,12 @@ def test_a_disk_gets_an_overlay_but_a_cdrom_does_not() -> None:
             "PCI function 0000:07:10.0 is passed through",
         ),
         (replace(SPEC, disks=(Disk("/dev/sdb"),)), "its disk '/dev/sdb' is a block device"),
+        (given("-drive file=a.img,if=virtio,format=raw"), r"a disk \(-drive\), which its clones"),
+        (given('-blockdev {"driver":"raw"}'), r"a disk \(-blockdev\)"),
+        (given("-hda a.img"), r"a disk \(-hda\)"),
+        (given("-netdev vhost-user,id=n,chardev=c"), "-netdev vhost-user"),
+        (given("-device vhost-user-blk-pci,chardev=c"), "-device vhost-user-blk-pci"),
+        (given("-device driver=vhost-vsock-pci,guest-cid=3"), "maps its memory"),
     ],
 )
 def test_why_none_can_be_made(spec: VmSpec, words: str) -> None:

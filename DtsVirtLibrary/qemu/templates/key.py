@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from DtsVirtLibrary.errors import TemplateError
-from DtsVirtLibrary.host.protocol import Host
+from DtsVirtLibrary.host.protocol import FileKind, Host
 from DtsVirtLibrary.qemu.binary.facts import BinaryFacts
 from DtsVirtLibrary.qemu.command_line.host_facts import HostFacts
 from DtsVirtLibrary.qemu.command_line.memory import is_shared
 from DtsVirtLibrary.qemu.command_line.placement import Descriptor, MemoryFile, Placement
+from DtsVirtLibrary.qemu.command_line.raw_options import RawOption, raw_options, split_keys
 from DtsVirtLibrary.qemu.command_line.storage import is_block_device
 from DtsVirtLibrary.qemu.start.qcow2 import HEADER_BYTES, backing_path
 from DtsVirtLibrary.spec import Device, Disk, HostPciDevice, Nic, UserBackend, VmSpec
@@ -22,6 +23,20 @@ FORMAT = 3
 NAME = "template"
 # Two images that name each other would never end.
 LONGEST_CHAIN = 32
+# Raw options that give a disk which the guest may write to.
+WRITTEN = (
+    "drive",
+    "blockdev",
+    "hda",
+    "hdb",
+    "hdc",
+    "hdd",
+    "fda",
+    "fdb",
+    "sd",
+    "mtdblock",
+    "pflash",
+)
 PROCESSOR_FACTS = ("model name", "flags", "microcode")
 
 
@@ -110,11 +125,12 @@ async def key_of(
     """
     boot = spec.boot
     files = [boot.kernel or facts.kernel, boot.initrd or facts.initrd, *boot.pflash]
+    named = [path for path in _values(argv) if await _is_file(host, path)]
     document = {
         "format": FORMAT,
         "argv": list(argv),
         "binary": [await _file_facts(host, binary.path), binary.version, binary.package],
-        "files": [await _file_facts(host, path) for path in files if path is not None],
+        "files": [await _file_facts(host, path) for path in (*files, *named) if path is not None],
         "disks": [await _image_facts(host, disk.file) for disk in spec.disks],
         "host": await _processor(host) if facts.accelerator == "kvm" else None,
         # Else what was saved with a password would let it in where none was asked for.
@@ -138,10 +154,46 @@ def _why_not(spec: VmSpec) -> str | None:
     passed = [device.host for device in spec.devices if isinstance(device, HostPciDevice)]
     if passed:
         return f"the host's PCI function {passed[0]} is passed through, whose state stays in it"
+    if given := _given_back_end(spec.user_commands):
+        return given
     block = next((disk for disk in spec.disks if is_block_device(disk.file)), None)
     if block is not None:
         return f"its disk '{block.file}' is a block device, which may change unseen"
     return None
+
+
+def _given_back_end(words: Sequence[str]) -> str | None:
+    """Return why none can be made for what usercmd gives, None if one can."""
+    for option in raw_options(words):
+        if option.name in WRITTEN and not _only_read(option):
+            return (
+                f"usercmd gives it a disk (-{option.name}), which its clones would share and write "
+                "to. Give it by the parameter disk, or with readonly=on"
+            )
+        driver = option.first.removeprefix("driver=")
+        if option.name in ("device", "netdev") and driver.startswith("vhost-"):
+            return (
+                "usercmd gives it a back end that maps its memory "
+                f"(-{option.name} {driver}). Give it by the parameter device"
+            )
+    return None
+
+
+def _only_read(option: RawOption) -> bool:
+    read_only = {option.get("readonly"), option.get("read-only")} & {"on", "true", "yes"}
+    return bool(read_only) or option.get("media") == "cdrom"
+
+
+def _values(argv: Sequence[str]) -> Iterator[str]:
+    """Yield every word of a command line that could be a path."""
+    for word in argv:
+        for part in split_keys(word):
+            yield (part.partition("=")[2] or part).replace(",,", ",")
+
+
+async def _is_file(host: Host, path: str) -> bool:
+    status = await host.status(path)
+    return status is not None and status.kind is FileKind.FILE
 
 
 def _is_read_only(disk: Disk) -> bool:
