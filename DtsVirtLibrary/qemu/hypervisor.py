@@ -45,8 +45,8 @@ from DtsVirtLibrary.qemu.templates.warm import (
     clone_spec,
     for_clone,
     for_source,
+    load,
     lock,
-    restoring,
 )
 from DtsVirtLibrary.results import TemplateInfo
 from DtsVirtLibrary.spec import Accelerator, VmSpec
@@ -173,16 +173,12 @@ class QemuHypervisor:
         async def placed(placement: Placement) -> Placement:
             return await for_clone(self._host, placement, template, spec, resources)
 
+        async def restore(instance: QemuInstance) -> None:
+            await load(instance, self._templates, template)
+            await instance.come_from(template.manifest.guest, parts.later)
+
         try:
-            return await self._start(
-                core,
-                deadline,
-                timeline,
-                keep,
-                resources,
-                placed,
-                restoring(self._host, self._templates, template, parts.later),
-            )
+            return await self._start(core, deadline, timeline, keep, resources, placed, restore)
         except (StartError, MonitorError, HostError) as error:
             if isinstance(error, (StartError, MonitorError)):
                 await self._templates.discard(template)

@@ -4,45 +4,43 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
 from DtsVirtLibrary.errors import (
     AgentCommandError,
     AgentError,
-    MonitorError,
     TemplateError,
-    VmStateError,
 )
-from DtsVirtLibrary.host.protocol import HostProcess, ProcessUser
+from DtsVirtLibrary.host.protocol import HostProcess
 from DtsVirtLibrary.loop import Deadline
 from DtsVirtLibrary.qemu.agent.agent import Agent
 from DtsVirtLibrary.qemu.agent.readiness import AgentReadiness
 from DtsVirtLibrary.qemu.hotplug import plugging
 from DtsVirtLibrary.qemu.inside import access
 from DtsVirtLibrary.qemu.inside.fresh_identity import renew_identity
+from DtsVirtLibrary.qemu.inside.freshen import freshen
 from DtsVirtLibrary.qemu.inside.late_cards import wait_for_cards
 from DtsVirtLibrary.qemu.qmp.monitor import Monitor
-from DtsVirtLibrary.qemu.qmp.replies import PCI_BUSES, STATUS, ask
+from DtsVirtLibrary.qemu.qmp.replies import PCI_BUSES, ask
 from DtsVirtLibrary.qemu.running import display
 from DtsVirtLibrary.qemu.running.back_end_connections import BackEndConnections
 from DtsVirtLibrary.qemu.running.guest_state import GuestState
 from DtsVirtLibrary.qemu.running.pci import guest_address, pci_functions, unnumbered_bridges
+from DtsVirtLibrary.qemu.running.qemu import RunningQemu
 from DtsVirtLibrary.qemu.running.snapshots import Snapshots
 from DtsVirtLibrary.qemu.running.usernet import ssh_forward
 from DtsVirtLibrary.qemu.start.prepared import PreparedStart
-from DtsVirtLibrary.qemu.start.remains import collect, disk_room, read_tails
-from DtsVirtLibrary.qemu.start.resources import StartResources
+from DtsVirtLibrary.qemu.start.remains import disk_room
 from DtsVirtLibrary.qemu.templates.inheritance import Inheritance
 from DtsVirtLibrary.qemu.templates.manifest import GuestAsSaved
-from DtsVirtLibrary.qemu.templates.warm import TemplateDraft, freshen
+from DtsVirtLibrary.qemu.templates.warm import TemplateDraft
 from DtsVirtLibrary.results import (
     GuestAccess,
     GuestInterface,
     GuestLoss,
     LossKind,
-    MonitorEvent,
     PciFunction,
     VmDisplay,
 )
@@ -54,82 +52,24 @@ LOGGER = logging.getLogger("DtsVirtLibrary.qemu")
 BOOT_SECONDS = 1.0
 
 
-class QemuInstance:
+class QemuInstance(RunningQemu):
     """A QEMU process whose CPUs run, with its channels and its directory."""
 
     def __init__(
         self, start: PreparedStart, process: HostProcess, monitor: Monitor, agent: Agent | None
     ) -> None:
-        self.spec = start.spec
-        self.host = start.host
-        self.process = process
-        self.placement = start.placement
-        self.accelerator = start.accelerator
-        self.monitor = monitor
-        self.notes: list[str] = list(start.line.notes)
+        super().__init__(start, process, monitor, agent)
         self.forward: tuple[str, int] | None = None
-        self._start = start
-        # What each device that was plugged in took from the host.
-        self.plugged: dict[str, StartResources] = {}
         self._snapshots = Snapshots(self)
         self.draft: TemplateDraft | None = None
         self.inherited = Inheritance(monitor)
         # Ids of cards that the guest of a clone has yet to find.
         self._unmet: set[str | None] = set()
-        self._agent = agent
         self._readiness = AgentReadiness(start.spec.name, monitor, agent) if agent else None
         self._state = GuestState(monitor)
         self._backends = BackEndConnections(self)
         self._noting: asyncio.Task[None] | None = None
         self._display_password: str | None = None
-
-    @property
-    def argv(self) -> Sequence[str]:
-        """The command line that was started."""
-        return self._start.line.argv
-
-    @property
-    def account(self) -> ProcessUser | None:
-        """The user that QEMU runs as, if it is not the run's own."""
-        return self._start.handover.account
-
-    @property
-    def pid(self) -> int:
-        """QEMU's process id on the host."""
-        return self.process.identity.pid
-
-    @property
-    def exit_code(self) -> int | None:
-        """How QEMU ended (negative: signal); None while it runs."""
-        return self.process.exit_code
-
-    @property
-    def end_reason(self) -> str | None:
-        """The reason of QMP's last SHUTDOWN event, such as ``guest-shutdown``."""
-        for event in reversed(self.monitor.events):
-            if event.name == "GUEST_PANICKED":
-                return "guest-panicked"
-            if event.name == "SHUTDOWN":
-                return str(event.data.get("reason", "unknown"))
-        return None
-
-    @property
-    def has_agent(self) -> bool:
-        """Whether the VM has a channel for the guest agent."""
-        return self._agent is not None
-
-    @property
-    def agent(self) -> Agent:
-        """The guest agent.
-
-        :raises AgentError: the VM was created without one.
-        """
-        if self._agent is None:
-            raise AgentError(
-                f"VM '{self.spec.name}' has no guest agent channel; "
-                "create it with qga=enable=yes (the default)."
-            )
-        return self._agent
 
     @property
     def agent_connected(self) -> bool:
@@ -153,15 +93,6 @@ class QemuInstance:
     def unasked_resets(self) -> Sequence[str]:
         """The resets of this start that no keyword asked for, a line each."""
         return self._state.unasked_resets
-
-    @property
-    def last_events(self) -> str:
-        """The newest QMP events with their times, in one line; empty without any."""
-        return self.monitor.last_events()
-
-    async def process_state(self) -> str:
-        """Say what the kernel does with QEMU: ``T (stopped)``; empty if it is gone."""
-        return await self.process.state()
 
     async def take_surprises(self) -> Sequence[str]:
         """Return what happened unasked since the last call, a line each."""
@@ -219,14 +150,16 @@ class QemuInstance:
         """Return the guest's network interfaces."""
         return self.inherited.interfaces() or await self.agent.interfaces()
 
-    def came_from(self, saved: GuestAsSaved, later: Sequence[Nic]) -> None:
-        """Take what is known of the guest's template.
+    async def come_from(self, saved: GuestAsSaved, later: Sequence[Nic]) -> None:
+        """Take what is known of the guest's template, whose state was loaded.
 
-        :param later: cards that the clone gets and the template has not.
+        :param later: cards that the clone gets and the template has not; they are plugged in.
         """
         fresh = self.spec.fresh_identity
         self.inherited.take(saved, with_others=bool(later), fresh_identity=fresh)
         self._unmet = {nic.id for nic in later}
+        for nic in later:
+            await self.plug(nic)
 
     async def save_template(self, *, serves_ssh: bool) -> None:
         """Save the VM as the template that it was started for, and leave it stopped.
@@ -283,35 +216,6 @@ class QemuInstance:
             keys = await access.host_keys(self.agent, self.spec)
         return GuestAccess(key, keys, self._state.reset_at)
 
-    async def wait_closed(self) -> int:
-        """Wait until QEMU has ended and return its exit code."""
-        return await self.process.wait()
-
-    async def status(self) -> str:
-        """Return QMP's run state: ``running``, ``paused``, ``guest-panicked``, ..."""
-        reply = await ask(self.monitor, "query-status", STATUS)
-        return str(reply["status"])
-
-    async def power_button(self) -> None:
-        """Press the ACPI power button."""
-        await self.monitor.execute("system_powerdown")
-
-    async def quit(self) -> None:
-        """Ask QEMU to end at once."""
-        await self.monitor.execute("quit")
-
-    def send_signal(self, number: int) -> None:
-        """Send QEMU a signal."""
-        self.process.send_signal(number)
-
-    async def pause(self) -> None:
-        """Stop the CPUs."""
-        await self.monitor.execute("stop")
-
-    async def resume(self) -> None:
-        """Let the CPUs run."""
-        await self.monitor.execute("cont")
-
     async def reset(self) -> None:
         """Press the reset button; what the agent still owed is void."""
         mark = self.monitor.mark()
@@ -323,22 +227,6 @@ class QemuInstance:
         )
         if self._agent is not None:
             self._agent.reset()
-
-    async def execute(
-        self, command: str, arguments: Mapping[str, Any] | None, *, timeout: float
-    ) -> Any:
-        """Run a QMP command and return what it returns."""
-        return await self.monitor.execute(command, arguments, timeout=timeout)
-
-    async def human(self, line: str, *, timeout: float) -> str:
-        """Run a line of the human monitor and return its text."""
-        return await self.monitor.human(line, timeout=timeout)
-
-    async def wait_for_event(
-        self, names: Collection[str], *, deadline: Deadline, since: float = 0.0
-    ) -> MonitorEvent:
-        """Return the first event of one of these names after `since` seconds of the launch."""
-        return await self.monitor.wait_for_event(names, deadline=deadline, since=since)
 
     async def pci_functions(self) -> tuple[PciFunction, ...]:
         """Return the guest's PCI functions, those behind bridges included."""
@@ -377,50 +265,15 @@ class QemuInstance:
 
         :raises VmStateError: the VM has no display.
         """
-        path = f"{self.placement.directory}/screen.png"
-        try:
-            await self.monitor.execute("screendump", {"filename": path, "format": "png"})
-        except MonitorError as error:
-            raise VmStateError(
-                f"VM '{self.spec.name}' has no picture of its display: {error.summary} "
-                "Create the VM with vnc=auto=yes to give it a display."
-            ) from error
-        try:
-            return await self.host.read_bytes(path)
-        finally:
-            await self.host.remove(path)
+        return await display.screenshot(self)
 
     async def find_forward(self) -> None:
         """Learn which port QEMU bound for the guest's SSH server."""
         if self.spec.control_nic is not None:
             self.forward = ssh_forward(await self.monitor.human("info usernet"))
 
-    async def tails(self) -> tuple[str, str]:
-        """Return the last lines of QEMU's stderr and of the serial console."""
-        return await read_tails(self.host, self.placement)
-
-    async def collect(self) -> Mapping[str, bytes]:
-        """Return the files worth keeping.
-
-        They are the command line as it was started, the same for pasting into a shell,
-        QEMU's stderr, the serial log and the QMP transcript.
-        """
-        return await collect(
-            self.host, self.placement, self.argv, self._start.by_hand, self.monitor
-        )
-
-    async def keep(self) -> None:
-        """Let QEMU outlive the runner; its directories are removed when it ends."""
-        storage = self.placement.storage
-        await self.process.keep([self.placement.directory, *([storage] if storage else [])])
-
     async def release(self) -> None:
         """Close the channels and give back what the start took. Quiet the second time."""
         if self._noting is not None:
             self._noting.cancel()
-        await self.monitor.close()
-        if self._agent is not None:
-            await self._agent.close()
-        for taken in self.plugged.values():
-            await taken.give_back()
-        await self._start.resources.give_back()
+        await super().release()

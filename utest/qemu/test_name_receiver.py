@@ -13,13 +13,13 @@ import pytest
 from DtsVirtLibrary.errors import AgentCommandError
 from DtsVirtLibrary.qemu.agent.agent import Agent
 from DtsVirtLibrary.qemu.inside import name_receiver
+from DtsVirtLibrary.qemu.inside.freshen import freshen
 from DtsVirtLibrary.qemu.inside.name_receiver import (
     NameReceiver,
     dismiss_receiver,
     start_receiver,
     tell_receiver,
 )
-from DtsVirtLibrary.qemu.templates.warm import freshen
 from DtsVirtLibrary.spec import Boot, VmSpec
 from utest.fakes.agent import FakeAgent, Request, fake_agent, properly, refuse, reply
 

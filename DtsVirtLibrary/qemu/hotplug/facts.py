@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
 
 from DtsVirtLibrary.cache import cache_directory
 from DtsVirtLibrary.errors import BackendError, VmStateError
@@ -21,9 +20,7 @@ from DtsVirtLibrary.qemu.qmp.replies import (
     PROPERTIES,
     ask,
 )
-
-if TYPE_CHECKING:
-    from DtsVirtLibrary.qemu.instance import QemuInstance
+from DtsVirtLibrary.qemu.running.qemu import RunningQemu
 
 VHOST_NET = "/dev/vhost-net"
 # Where the objects with an id are; QEMU's names of PCI functions on a bus are child[N].
@@ -32,12 +29,12 @@ PERIPHERALS = "/machine/peripheral"
 CONNECT_POLL = 0.05
 
 
-async def host_facts(instance: QemuInstance) -> tuple[BinaryFacts, HostFacts]:
+async def host_facts(qemu: RunningQemu) -> tuple[BinaryFacts, HostFacts]:
     """Return what the options depend on, as it was at the start."""
-    host = instance.host
-    binary = await probe(host, instance.argv[0], await cache_directory(host))
+    host = qemu.host
+    binary = await probe(host, qemu.argv[0], await cache_directory(host))
     return binary, HostFacts(
-        accelerator=instance.accelerator,
+        accelerator=qemu.accelerator,
         vhost_net=await host.status(VHOST_NET) is not None,
         working_directory=await host.real_path("."),
     )

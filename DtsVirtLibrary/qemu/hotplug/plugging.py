@@ -10,7 +10,6 @@ import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from DtsVirtLibrary.errors import (
     BackendError,
@@ -39,13 +38,11 @@ from DtsVirtLibrary.qemu.hotplug.facts import (
 )
 from DtsVirtLibrary.qemu.hotplug.qmp_options import Command, add_command, remove_command
 from DtsVirtLibrary.qemu.hotplug.unplugging import delete_device, require_ours
+from DtsVirtLibrary.qemu.running.qemu import RunningQemu
 from DtsVirtLibrary.qemu.start import preflight
 from DtsVirtLibrary.qemu.start.images import ImageCheck
 from DtsVirtLibrary.qemu.start.resources import StartResources, tap_names
 from DtsVirtLibrary.spec import Device, Disk, HostPciDevice, Nic, VhostUserBackend, VmSpec
-
-if TYPE_CHECKING:
-    from DtsVirtLibrary.qemu.instance import QemuInstance
 
 # A back end that is started in the same test is a matter of moments.
 CONNECT_SECONDS = 30.0
@@ -55,7 +52,7 @@ BUSY_PAUSE = 0.02
 BUSY_PATIENCE = 0.5
 
 
-async def plug(instance: QemuInstance, device: Device | Disk) -> str:
+async def plug(qemu: RunningQemu, device: Device | Disk) -> str:
     """Plug a device with its back end into the running VM and return its id.
 
     Without an id it becomes ``plug0``, ``plug1``, ... If a step fails, what was added
@@ -67,50 +64,50 @@ async def plug(instance: QemuInstance, device: Device | Disk) -> str:
     :raises VmStateError: the VM has no place for it, or no shared memory for vhost-user.
     :raises MonitorCommandError: QEMU refused it.
     """
-    before = identified(instance.spec)
-    named = await _named(instance, device)
+    before = identified(qemu.spec)
+    named = await _named(qemu, device)
     after = _with(before, named)
-    await _check(instance, named)
-    plan = await _plan(instance, after)
+    await _check(qemu, named)
+    plan = await _plan(qemu, after)
     # The plan has given a card its MAC.
     named = _find(plan.spec, named.id or "") or named
-    options = await _options(instance, plan, named)
-    taken = StartResources(instance.host, instance.account)
+    options = await _options(qemu, plan, named)
+    taken = StartResources(qemu.host, qemu.account)
     try:
         await taken.prepare(_only(plan.spec, named), plan.placement)
-        await _add_all(instance, plan, named, options)
+        await _add_all(qemu, plan, named, options)
     except BaseException:
         await asyncio.shield(taken.give_back())
         raise
-    instance.plugged[named.id or ""] = taken
-    instance.spec = plan.spec
-    instance.notes += [note for note in plan.notes if note not in instance.notes]
+    qemu.plugged[named.id or ""] = taken
+    qemu.spec = plan.spec
+    qemu.notes += [note for note in plan.notes if note not in qemu.notes]
     return named.id or ""
 
 
-async def unplug(instance: QemuInstance, device_id: str, deadline: Deadline) -> None:
+async def unplug(qemu: RunningQemu, device_id: str, deadline: Deadline) -> None:
     """Unplug a device by its id, wait until the guest has let it go, remove its back end.
 
     :raises ConfigError: there is no such device, or it is one of the library's own.
     :raises WaitTimeout: the guest did not let it go in time.
     :raises VmStateError: the guest refused, or its place takes no unplugging.
     """
-    spec = identified(instance.spec)
+    spec = identified(qemu.spec)
     device = _find(spec, device_id)
-    there = await require_ours(instance, device_id, known=device is not None)
+    there = await require_ours(qemu, device_id, known=device is not None)
     if there:
-        await delete_device(instance, device_id, deadline)
+        await delete_device(qemu, device_id, deadline)
     if device is not None:
-        plan = await _plan(instance, spec)
+        plan = await _plan(qemu, spec)
         for option in reversed(_backends(plan, device)):
-            await _remove_backend(instance, option, deadline)
-        instance.spec = _without(spec, device_id)
-    if taken := instance.plugged.pop(device_id, None):
+            await _remove_backend(qemu, option, deadline)
+        qemu.spec = _without(spec, device_id)
+    if taken := qemu.plugged.pop(device_id, None):
         await taken.give_back()
 
 
-async def _named(instance: QemuInstance, device: Device | Disk) -> Device | Disk:
-    there = await peripherals(instance.monitor)
+async def _named(qemu: RunningQemu, device: Device | Disk) -> Device | Disk:
+    there = await peripherals(qemu.monitor)
     if device.id is None:
         number = 0
         while f"plug{number}" in there:
@@ -118,42 +115,42 @@ async def _named(instance: QemuInstance, device: Device | Disk) -> Device | Disk
         return replace(device, id=f"plug{number}")
     if device.id in there:
         raise ConfigError(
-            f"VM '{instance.spec.name}' has a device '{device.id}' already; give another id."
+            f"VM '{qemu.spec.name}' has a device '{device.id}' already; give another id."
         )
     return device
 
 
-async def _check(instance: QemuInstance, device: Device | Disk) -> None:
+async def _check(qemu: RunningQemu, device: Device | Disk) -> None:
     """Refuse what the host does not have, before anything is made."""
-    vm = instance.spec.name
+    vm = qemu.spec.name
     if isinstance(device, Disk):
         if device.interface not in PLUGGABLE_DISKS:
             raise VmStateError(
                 f"VM '{vm}': a disk with interface '{device.interface}' cannot be plugged into a "
                 f"running VM. Allowed: {', '.join(PLUGGABLE_DISKS)}"
             )
-        if device.interface == "scsi" and not has_scsi(instance.spec):
+        if device.interface == "scsi" and not has_scsi(qemu.spec):
             raise VmStateError(
                 f"VM '{vm}' was started without a SCSI controller. Use interface virtio, or give "
                 "the VM one SCSI disk before its start."
             )
-        await preflight.check(instance.host, VmSpec(vm, disks=(device,)), ImageCheck(instance.host))
+        await preflight.check(qemu.host, VmSpec(vm, disks=(device,)), ImageCheck(qemu.host))
     elif isinstance(device, HostPciDevice):
-        await pci.require_viable(instance.host, device.host)
+        await pci.require_viable(qemu.host, device.host)
     elif isinstance(device, Nic) and isinstance(device.backend, VhostUserBackend):
-        await require_shared_memory(instance.monitor, vm)
+        await require_shared_memory(qemu.monitor, vm)
 
 
-async def _plan(instance: QemuInstance, spec: VmSpec) -> Plan:
-    binary, host = await host_facts(instance)
-    taps = {**tap_names(spec), **instance.placement.taps}
-    return make_plan(spec, binary, host, replace(instance.placement, taps=taps))
+async def _plan(qemu: RunningQemu, spec: VmSpec) -> Plan:
+    binary, host = await host_facts(qemu)
+    taps = {**tap_names(spec), **qemu.placement.taps}
+    return make_plan(spec, binary, host, replace(qemu.placement, taps=taps))
 
 
-async def _options(instance: QemuInstance, plan: Plan, device: Device | Disk) -> list[Option]:
+async def _options(qemu: RunningQemu, plan: Plan, device: Device | Disk) -> list[Option]:
     """Return the options of the device, back ends first, the device itself last and placed."""
     *backends, last = _unplaced(plan, device)
-    return [*backends, await _placed(instance, plan, last, _wants_place(device))]
+    return [*backends, await _placed(qemu, plan, last, _wants_place(device))]
 
 
 def _unplaced(plan: Plan, device: Device | Disk) -> list[Option]:
@@ -174,7 +171,7 @@ def _wants_place(device: Device | Disk) -> bool:
     return bool({"bus", "addr"} & set(properties))
 
 
-async def _placed(instance: QemuInstance, plan: Plan, option: Option, wanted: bool) -> Option:
+async def _placed(qemu: RunningQemu, plan: Plan, option: Option, wanted: bool) -> Option:
     """Put a PCI device behind a free root port, or into a free slot of the root bus.
 
     The plan's own choice of slot does not know what the tester has plugged by hand.
@@ -182,7 +179,7 @@ async def _placed(instance: QemuInstance, plan: Plan, option: Option, wanted: bo
     if wanted or option.first not in plan.binary.pci_devices:
         return option
     values = {name: value for name, value in option.pairs or () if name != "addr"}
-    monitor, vm = instance.monitor, instance.spec.name
+    monitor, vm = qemu.monitor, qemu.spec.name
     if port := await free_port(monitor, vm):
         return pairs(option.name, option.first, {**values, "bus": port})
     place = {"bus": plan.family.root_bus, "addr": await free_slot(monitor, vm)}
@@ -190,42 +187,42 @@ async def _placed(instance: QemuInstance, plan: Plan, option: Option, wanted: bo
 
 
 async def _add_all(
-    instance: QemuInstance, plan: Plan, device: Device | Disk, options: Sequence[Option]
+    qemu: RunningQemu, plan: Plan, device: Device | Disk, options: Sequence[Option]
 ) -> None:
     added: list[Option] = []
     try:
         for option in options:
             try:
-                await _run(instance, add_command(option, plan.binary))
+                await _run(qemu, add_command(option, plan.binary))
             except MonitorCommandError as error:
-                if explained := _explained(instance, device, option, error):
+                if explained := _explained(qemu, device, option, error):
                     raise explained from error
                 raise
             except BaseException as error:
                 # It was sent and may yet be done.
                 added.append(option)
                 if isinstance(error, MonitorTimeout) and option.first == "vhost-user":
-                    raise _silent(instance, device) from error
+                    raise _silent(qemu, device) from error
                 raise
             added.append(option)
             if option.name == "-chardev":
-                await _wait_for_backend(instance, option)
+                await _wait_for_backend(qemu, option)
     except BaseException:
-        await asyncio.shield(_take_away(instance, added))
+        await asyncio.shield(_take_away(qemu, added))
         raise
 
 
-async def _wait_for_backend(instance: QemuInstance, chardev: Option) -> None:
+async def _wait_for_backend(qemu: RunningQemu, chardev: Option) -> None:
     name, path = chardev.get("id") or "", chardev.get("path") or ""
     deadline = Deadline(CONNECT_SECONDS)
-    await wait_connected(instance.monitor, instance.spec.name, name, path, deadline)
+    await wait_connected(qemu.monitor, qemu.spec.name, name, path, deadline)
 
 
 def _explained(
-    instance: QemuInstance, device: Device | Disk, option: Option, error: MonitorCommandError
+    qemu: RunningQemu, device: Device | Disk, option: Option, error: MonitorCommandError
 ) -> DtsVirtError | None:
     """Return the error that says what to do about a refusal, where that is known."""
-    vm = instance.spec.name
+    vm = qemu.spec.name
     if option.name == "-chardev":
         return BackendError(
             f"VM '{vm}': QEMU cannot reach the vhost-user back end of '{device.id}' at "
@@ -240,26 +237,26 @@ def _explained(
     return None
 
 
-def _silent(instance: QemuInstance, device: Device | Disk) -> BackendError:
+def _silent(qemu: RunningQemu, device: Device | Disk) -> BackendError:
     return BackendError(
-        f"VM '{instance.spec.name}': the vhost-user back end of '{device.id}' took the connection "
-        f"but did not answer within {instance.monitor.answer_seconds:.0f} s, and QEMU hangs until "
+        f"VM '{qemu.spec.name}': the vhost-user back end of '{device.id}' took the connection "
+        f"but did not answer within {qemu.monitor.answer_seconds:.0f} s, and QEMU hangs until "
         "it does. "
         "End the back end, and Kill VM if QEMU does not come back."
     )
 
 
-async def _take_away(instance: QemuInstance, added: Sequence[Option]) -> None:
+async def _take_away(qemu: RunningQemu, added: Sequence[Option]) -> None:
     for option in reversed(added):
         with suppress(MonitorError):
-            await _run(instance, remove_command(option))
+            await _run(qemu, remove_command(option))
 
 
-async def _remove_backend(instance: QemuInstance, option: Option, deadline: Deadline) -> None:
+async def _remove_backend(qemu: RunningQemu, option: Option, deadline: Deadline) -> None:
     patience, interrupted = Deadline(BUSY_PATIENCE), False
     while True:
         try:
-            await _run(instance, remove_command(option))
+            await _run(qemu, remove_command(option))
         except MonitorCommandError as error:
             # A vhost-user netdev takes its character device along.
             if "not found" in error.summary:
@@ -267,28 +264,28 @@ async def _remove_backend(instance: QemuInstance, option: Option, deadline: Dead
             if "in use" not in error.summary or deadline.expired:
                 raise
             if patience.expired and not interrupted:
-                await _interrupt(instance)
+                await _interrupt(qemu)
                 interrupted = True
         else:
             break
         await asyncio.sleep(deadline.at_most(BUSY_PAUSE))
 
 
-async def _interrupt(instance: QemuInstance) -> None:
+async def _interrupt(qemu: RunningQemu) -> None:
     """Let the virtual processors leave the guest's code for a moment.
 
     QEMU frees a deleted device when each of them has left it once (RCU). Under TCG one that
     spins with no interrupt coming, as in firmware that found nothing to boot, never does.
     """
-    if await instance.status() == "running":
+    if await qemu.status() == "running":
         try:
-            await instance.pause()
+            await qemu.pause()
         finally:
-            await asyncio.shield(instance.resume())
+            await asyncio.shield(qemu.resume())
 
 
-async def _run(instance: QemuInstance, command: Command) -> None:
-    await instance.monitor.execute(command.name, command.arguments)
+async def _run(qemu: RunningQemu, command: Command) -> None:
+    await qemu.monitor.execute(command.name, command.arguments)
 
 
 def _with(spec: VmSpec, device: Device | Disk) -> VmSpec:

@@ -7,15 +7,12 @@ character device shows it: so it is asked, in a fraction of a millisecond.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 from DtsVirtLibrary.errors import ConfigError, MonitorError, nearest
 from DtsVirtLibrary.qemu.command_line.identity import chardev_id
 from DtsVirtLibrary.qemu.qmp.replies import CHARDEVS, ask
+from DtsVirtLibrary.qemu.running.qemu import RunningQemu
 from DtsVirtLibrary.spec import Nic, VhostUserBackend
-
-if TYPE_CHECKING:
-    from DtsVirtLibrary.qemu.instance import QemuInstance
 
 # QEMU writes this before the address of a socket that nobody is connected to.
 DISCONNECTED = "disconnected:"
@@ -25,8 +22,8 @@ LOOK_SECONDS = 1.0
 class BackEndConnections:
     """The vhost-user back ends of one VM."""
 
-    def __init__(self, instance: QemuInstance) -> None:
-        self._instance = instance
+    def __init__(self, qemu: RunningQemu) -> None:
+        self._qemu = qemu
         self._lost: set[str] = set()
 
     async def connected(self, card: str) -> bool:
@@ -37,7 +34,7 @@ class BackEndConnections:
         cards = self._cards()
         if card not in cards:
             raise ConfigError(
-                f"VM '{self._instance.spec.name}' has no card '{card}' with a vhost-user back "
+                f"VM '{self._qemu.spec.name}' has no card '{card}' with a vhost-user back "
                 f"end.{nearest(card, cards)} Cards that have one: {', '.join(cards) or 'none'}."
             )
         return await self._is_connected(cards[card])
@@ -63,12 +60,12 @@ class BackEndConnections:
     def _cards(self) -> Mapping[str, Nic]:
         return {
             nic.id or "": nic
-            for nic in self._instance.spec.nics
+            for nic in self._qemu.spec.nics
             if isinstance(nic.backend, VhostUserBackend)
         }
 
     async def _is_connected(self, card: Nic) -> bool:
-        monitor = self._instance.monitor
+        monitor = self._qemu.monitor
         reply = await ask(monitor, "query-chardev", CHARDEVS, timeout=LOOK_SECONDS)
         name = chardev_id(card)
         return any(

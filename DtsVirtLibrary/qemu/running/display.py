@@ -1,4 +1,4 @@
-"""The VNC display: who may look at it, and where it is.
+"""The display: who may look at it over VNC, where it is, and its picture.
 
 It listens on the host's loopback interface, where every user of the host can connect. So it
 asks for a password, of which VNC uses eight characters; QEMU gets it over QMP and lets nobody
@@ -13,6 +13,7 @@ import string
 from DtsVirtLibrary.errors import MonitorError, VmStateError
 from DtsVirtLibrary.qemu.qmp.monitor import Monitor
 from DtsVirtLibrary.qemu.qmp.replies import VNC, ask
+from DtsVirtLibrary.qemu.running.qemu import RunningQemu
 from DtsVirtLibrary.results import VmDisplay
 from DtsVirtLibrary.spec import VmSpec
 
@@ -45,3 +46,22 @@ async def whereabouts(monitor: Monitor, spec: VmSpec, password: str | None) -> V
     if not port.isdecimal():
         raise MonitorError(f"VM '{spec.name}': QEMU names no port of its display: {port[:20]!r}.")
     return VmDisplay(host=reply["host"], port=int(port), password=password)
+
+
+async def screenshot(qemu: RunningQemu) -> bytes:
+    """Return the display's picture as PNG.
+
+    :raises VmStateError: the VM has no display.
+    """
+    path = f"{qemu.placement.directory}/screen.png"
+    try:
+        await qemu.monitor.execute("screendump", {"filename": path, "format": "png"})
+    except MonitorError as error:
+        raise VmStateError(
+            f"VM '{qemu.spec.name}' has no picture of its display: {error.summary} "
+            "Create the VM with vnc=auto=yes to give it a display."
+        ) from error
+    try:
+        return await qemu.host.read_bytes(path)
+    finally:
+        await qemu.host.remove(path)

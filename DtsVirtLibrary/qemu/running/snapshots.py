@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from itertools import count
-from typing import TYPE_CHECKING
 
 from DtsVirtLibrary.errors import (
     ConfigError,
@@ -19,13 +18,11 @@ from DtsVirtLibrary.errors import (
 )
 from DtsVirtLibrary.loop import Deadline
 from DtsVirtLibrary.printable import printable
+from DtsVirtLibrary.qemu.inside.freshen import freshen
 from DtsVirtLibrary.qemu.qmp.replies import BLOCK_NODES, JOBS, ask
-from DtsVirtLibrary.qemu.templates.warm import freshen
+from DtsVirtLibrary.qemu.running.qemu import RunningQemu
 from DtsVirtLibrary.results import MonitorEvent
 from DtsVirtLibrary.spec import Disk
-
-if TYPE_CHECKING:
-    from DtsVirtLibrary.qemu.instance import QemuInstance
 
 NODE = "snapshots"
 CREATE_SECONDS = 60.0
@@ -34,8 +31,8 @@ CREATE_SECONDS = 60.0
 class Snapshots:
     """The snapshots of one QEMU process, by name."""
 
-    def __init__(self, instance: QemuInstance) -> None:
-        self._instance = instance
+    def __init__(self, qemu: RunningQemu) -> None:
+        self._qemu = qemu
         self._jobs = count()
         # Ids of the devices and disks at the time of each snapshot.
         self._saved: dict[str, set[str | None]] = {}
@@ -63,8 +60,8 @@ class Snapshots:
         :raises VmStateError: devices were plugged or unplugged since it was saved.
         :raises MonitorError: QEMU cannot load it.
         """
-        instance = self._instance
-        vm = instance.spec.name
+        qemu = self._qemu
+        vm = qemu.spec.name
         if name not in self._saved:
             known = ", ".join(self._saved) or "none"
             raise ConfigError(
@@ -78,16 +75,16 @@ class Snapshots:
             )
         where = {"vmstate": NODE, "devices": [NODE, *self._disks()]}
         await self._job("snapshot-load", name, where, deadline)
-        if await instance.status() != "running":
-            await instance.resume()
-        if instance.has_agent:
-            instance.agent.reset(f"the VM was brought back to the snapshot '{name}'")
-            await instance.agent.synchronize(deadline)
-            await freshen(instance.agent, instance.spec)
+        if await qemu.status() != "running":
+            await qemu.resume()
+        if qemu.has_agent:
+            qemu.agent.reset(f"the VM was brought back to the snapshot '{name}'")
+            await qemu.agent.synchronize(deadline)
+            await freshen(qemu.agent, qemu.spec)
 
     def _disks(self) -> list[str]:
         """Return the nodes of the disks that are written."""
-        written = [disk for disk in self._instance.spec.disks if disk.media != "cdrom"]
+        written = [disk for disk in self._qemu.spec.disks if disk.media != "cdrom"]
         in_place = next((disk for disk in written if not disk.overlay), None)
         if in_place is not None:
             raise self._refusal(in_place)
@@ -95,40 +92,40 @@ class Snapshots:
 
     def _refusal(self, disk: Disk) -> VmStateError:
         return VmStateError(
-            f"VM '{self._instance.spec.name}': disk '{disk.file}' is written in place, and a "
+            f"VM '{self._qemu.spec.name}': disk '{disk.file}' is written in place, and a "
             "snapshot would end up in it. Give it an overlay (disk = file=...,overlay=yes), or "
             "start the VM warm."
         )
 
     def _devices(self) -> set[str | None]:
-        spec = self._instance.spec
+        spec = self._qemu.spec
         return {item.id for item in (*spec.disks, *spec.devices)}
 
     async def _make_node(self) -> None:
-        instance = self._instance
-        nodes = await ask(instance.monitor, "query-named-block-nodes", BLOCK_NODES)
+        qemu = self._qemu
+        nodes = await ask(qemu.monitor, "query-named-block-nodes", BLOCK_NODES)
         if any(node["node-name"] == NODE for node in nodes):
             return
-        program = await instance.host.which("qemu-img")
+        program = await qemu.host.which("qemu-img")
         if program is None:
             raise HypervisorMissing(
-                f"qemu-img is missing on {instance.host.name}, so there is no place for "
+                f"qemu-img is missing on {qemu.host.name}, so there is no place for "
                 "snapshots. Install it: apt-get install qemu-utils."
             )
-        path = f"{instance.placement.directory}/{NODE}.qcow2"
+        path = f"{qemu.placement.directory}/{NODE}.qcow2"
         # The states lie behind the end of the disk, which may be as small as can be.
         argv = [program, "create", "-q", "-f", "qcow2", path, "1M"]
-        await instance.host.run(argv, timeout=CREATE_SECONDS)
+        await qemu.host.run(argv, timeout=CREATE_SECONDS)
         file = {"driver": "file", "node-name": f"{NODE}-file", "filename": path}
         upper = {"driver": "qcow2", "node-name": NODE, "file": f"{NODE}-file"}
         for node in (file, upper):
-            await instance.monitor.execute("blockdev-add", node)
+            await qemu.monitor.execute("blockdev-add", node)
 
     async def _job(
         self, command: str, name: str, where: Mapping[str, object], deadline: Deadline
     ) -> None:
         """Run a job to its end."""
-        monitor = self._instance.monitor
+        monitor = self._qemu.monitor
         job = f"snapshot{next(self._jobs)}"
 
         def concluded(event: MonitorEvent) -> bool:
@@ -145,5 +142,5 @@ class Snapshots:
         await monitor.execute("job-dismiss", {"id": job})
         if error is not None:
             raise MonitorError(
-                f"VM '{self._instance.spec.name}': {command} of '{name}' failed: {printable(error)}"
+                f"VM '{self._qemu.spec.name}': {command} of '{name}' failed: {printable(error)}"
             )

@@ -11,29 +11,27 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from DtsVirtLibrary.errors import AgentError, HypervisorMissing, VmStateError
 from DtsVirtLibrary.host.protocol import Host
 from DtsVirtLibrary.qemu.command_line.storage import flatten_command
+from DtsVirtLibrary.qemu.inside.freshen import freshen
 from DtsVirtLibrary.qemu.inside.name_receiver import dismiss_receiver
+from DtsVirtLibrary.qemu.running.qemu import RunningQemu
 from DtsVirtLibrary.qemu.templates.migration import hand_over
-from DtsVirtLibrary.qemu.templates.warm import TemplateDraft, freshen
+from DtsVirtLibrary.qemu.templates.warm import TemplateDraft
 from DtsVirtLibrary.spec import Incoming, VmSpec
-
-if TYPE_CHECKING:
-    from DtsVirtLibrary.qemu.instance import QemuInstance
-
-    Launch = Callable[
-        [VmSpec, Callable[[QemuInstance], Awaitable[None]]],
-        Awaitable[QemuInstance],
-    ]
 
 FLATTEN_SECONDS = 300.0
 
+Launch = Callable[
+    [VmSpec, Callable[[RunningQemu], Awaitable[None]]],
+    Awaitable[RunningQemu],
+]
+
 
 async def save_running(
-    instance: QemuInstance, core: VmSpec, draft: TemplateDraft, launch: Launch
+    qemu: RunningQemu, core: VmSpec, draft: TemplateDraft, launch: Launch
 ) -> None:
     """Save a running VM as the template of `core`; it runs on if it ran before.
 
@@ -43,36 +41,36 @@ async def save_running(
     :raises MonitorError: QEMU cannot save it; the text says which device prevents it.
     :raises HostError: the host has no room for the copy.
     """
-    _require_saveable(instance, core)
-    ran = await instance.status() == "running"
+    _require_saveable(qemu, core)
+    ran = await qemu.status() == "running"
     # One that stands still cannot be told anything.
-    guest = await draft.prepare(instance, serves_ssh=False) if ran else None
-    await instance.pause()
+    guest = await draft.prepare(qemu, serves_ssh=False) if ran else None
+    await qemu.pause()
     try:
-        if instance.placement.memory is None:
-            await draft.write_state(instance)
+        if qemu.placement.memory is None:
+            await draft.write_state(qemu)
         else:
-            await _save_by_another(instance, core, draft, launch)
-        await _flatten(instance, core, draft)
+            await _save_by_another(qemu, core, draft, launch)
+        await _flatten(qemu, core, draft)
         await draft.publish(core, guest)
     finally:
         if ran:
-            await instance.resume()
+            await qemu.resume()
         if guest is not None and guest.receiver is not None:
             with suppress(AgentError):
-                await dismiss_receiver(instance.agent, guest.receiver)
+                await dismiss_receiver(qemu.agent, guest.receiver)
     if ran:
-        await freshen(instance.agent, instance.spec)
+        await freshen(qemu.agent, qemu.spec)
 
 
-def _require_saveable(instance: QemuInstance, core: VmSpec) -> None:
+def _require_saveable(qemu: RunningQemu, core: VmSpec) -> None:
     vm = core.name
-    if not instance.placement.of_template:
+    if not qemu.placement.of_template:
         raise VmStateError(
             f"VM '{vm}' was started cold, so it is not made as clones are. Start it with "
             "warm=True to save it while it runs, or stop it to have its template made."
         )
-    now = {device.id for device in (*instance.spec.devices, *instance.spec.disks)}
+    now = {device.id for device in (*qemu.spec.devices, *qemu.spec.disks)}
     made = {device.id for device in (*core.devices, *core.disks)}
     if changed := now ^ made:
         names = ", ".join(sorted(map(str, changed)))
@@ -84,10 +82,10 @@ def _require_saveable(instance: QemuInstance, core: VmSpec) -> None:
 
 
 async def _save_by_another(
-    instance: QemuInstance, core: VmSpec, draft: TemplateDraft, launch: Launch
+    qemu: RunningQemu, core: VmSpec, draft: TemplateDraft, launch: Launch
 ) -> None:
-    async def receive(other: QemuInstance) -> None:
-        await hand_over(instance.monitor, other.monitor)
+    async def receive(other: RunningQemu) -> None:
+        await hand_over(qemu.monitor, other.monitor)
         await draft.write_state(other)
 
     # One that waits for a migration is not let run when that has come.
@@ -99,14 +97,14 @@ async def _save_by_another(
         await other.release()
 
 
-async def _flatten(instance: QemuInstance, core: VmSpec, draft: TemplateDraft) -> None:
+async def _flatten(qemu: RunningQemu, core: VmSpec, draft: TemplateDraft) -> None:
     """Make the draft's overlays hold all that the VM's hold, over the tester's images."""
     for disk in core.disks:
         if not disk.overlay:
             continue
         program = await _qemu_img(draft.host)
         base = await draft.host.real_path(disk.file)
-        overlay = instance.placement.overlay(disk.id or "")
+        overlay = qemu.placement.overlay(disk.id or "")
         target = f"{draft.directory}/{disk.id}.qcow2"
         command = flatten_command(program, disk, base, overlay, target)
         await draft.host.run(command, timeout=FLATTEN_SECONDS)

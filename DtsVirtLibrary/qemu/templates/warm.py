@@ -9,14 +9,10 @@ in hugepages is saved with the state of the devices, and loaded into hugepages o
 
 from __future__ import annotations
 
-import time
-from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 from DtsVirtLibrary.errors import (
-    AgentCommandError,
     AgentError,
     DtsVirtError,
     HostError,
@@ -25,15 +21,13 @@ from DtsVirtLibrary.errors import (
 from DtsVirtLibrary.host.lock import host_lock
 from DtsVirtLibrary.host.protocol import Host
 from DtsVirtLibrary.loop import Deadline
-from DtsVirtLibrary.qemu.agent.agent import Agent
 from DtsVirtLibrary.qemu.command_line.placement import MemoryFile, Placement
 from DtsVirtLibrary.qemu.inside import access
 from DtsVirtLibrary.qemu.inside.name_receiver import (
-    NameReceiver,
     dismiss_receiver,
     start_receiver,
-    tell_receiver,
 )
+from DtsVirtLibrary.qemu.running.qemu import RunningQemu
 from DtsVirtLibrary.qemu.start.resources import StartResources
 from DtsVirtLibrary.qemu.templates.key import has_memory_file, needs_shared_memory
 from DtsVirtLibrary.qemu.templates.manifest import (
@@ -46,16 +40,10 @@ from DtsVirtLibrary.qemu.templates.manifest import (
 from DtsVirtLibrary.qemu.templates.migration import load_all, load_state, save_all, save_state
 from DtsVirtLibrary.qemu.templates.quiet import wait_until_quiet
 from DtsVirtLibrary.qemu.templates.store import TemplateStore
-from DtsVirtLibrary.spec import Disk, Nic, VmSpec
-
-if TYPE_CHECKING:
-    from DtsVirtLibrary.qemu.instance import QemuInstance
+from DtsVirtLibrary.spec import Disk, VmSpec
 
 COPY_SECONDS = 60.0
 LOCK_SECONDS = 600.0
-FRESHEN_SECONDS = 10.0
-# The guest's own name and clock in one go; each program started costs tens of milliseconds.
-FRESHEN = 'hostname "$0" && date -u -s "@$1" >/dev/null'
 
 
 @dataclass(frozen=True)
@@ -69,37 +57,37 @@ class TemplateDraft:
     version: str
     description: str
 
-    async def save(self, instance: QemuInstance, *, serves_ssh: bool) -> None:
+    async def save(self, qemu: RunningQemu, *, serves_ssh: bool) -> None:
         """Stop the VM and publish its template; one that cannot be saved runs on.
 
         :param serves_ssh: the guest's SSH server has answered.
         :raises TemplateError: it cannot be saved; the text says why.
         """
         try:
-            guest = await self.prepare(instance, serves_ssh)
+            guest = await self.prepare(qemu, serves_ssh)
         except DtsVirtError as error:
             raise TemplateError(f"no template was saved: {error.summary}") from error
-        await instance.pause()
+        await qemu.pause()
         try:
-            await self.write_state(instance)
-            await self.publish(instance.spec, guest)
+            await self.write_state(qemu)
+            await self.publish(qemu.spec, guest)
         except DtsVirtError as error:
-            await instance.resume()
+            await qemu.resume()
             if guest.receiver is not None:
                 with suppress(AgentError):
-                    await dismiss_receiver(instance.agent, guest.receiver)
+                    await dismiss_receiver(qemu.agent, guest.receiver)
             raise TemplateError(f"no template was saved: {error.summary}") from error
 
-    async def write_state(self, instance: QemuInstance) -> None:
+    async def write_state(self, qemu: RunningQemu) -> None:
         """Write the state of a VM whose CPUs stand, with its memory where that is in no file.
 
         :raises MonitorError: QEMU cannot save it; the text says which device prevents it.
         """
         path = f"{self.directory}/{STATE}"
-        if instance.placement.memory is None:
-            await save_all(instance.monitor, self.host, path)
+        if qemu.placement.memory is None:
+            await save_all(qemu.monitor, self.host, path)
         else:
-            await self.host.write_bytes(path, await save_state(instance.monitor))
+            await self.host.write_bytes(path, await save_state(qemu.monitor))
 
     async def publish(self, spec: VmSpec, guest: GuestAsSaved | None = None) -> None:
         """Make what was written the template of its key.
@@ -118,13 +106,13 @@ class TemplateDraft:
         )
         await self.store.publish(self.directory, manifest)
 
-    async def prepare(self, instance: QemuInstance, serves_ssh: bool) -> GuestAsSaved:
+    async def prepare(self, qemu: RunningQemu, serves_ssh: bool) -> GuestAsSaved:
         """Have the guest wait for what its clones will be told, and do nothing else."""
-        agent, spec = instance.agent, instance.spec
+        agent, spec = qemu.agent, qemu.spec
         interfaces = await agent.interfaces()
         keys = await access.host_keys(agent, spec) or () if serves_ssh else ()
         receiver = await start_receiver(agent) if spec.boot.guest is not None else None
-        await wait_until_quiet(self.host, instance.monitor, instance.pid)
+        await wait_until_quiet(self.host, qemu.monitor, qemu.pid)
         return GuestAsSaved(interfaces, receiver, serves_ssh, tuple(sorted(keys)))
 
 
@@ -170,23 +158,18 @@ async def for_clone(
     return replace(placement, storage=directory, memory=MemoryFile(copy, shared=True))
 
 
-def restoring(
-    host: Host, store: TemplateStore, template: Template, later: tuple[Nic, ...]
-) -> Callable[[QemuInstance], Awaitable[None]]:
-    """Return what is done to a clone before its CPUs run."""
+async def load(qemu: RunningQemu, store: TemplateStore, template: Template) -> None:
+    """Load a template's state into a QEMU that waits for one.
 
-    async def restore(instance: QemuInstance) -> None:
-        if template.memory is None:
-            await load_all(instance.monitor, host, template.state_file)
-        else:
-            await load_state(instance.monitor, template.state)
-        # By now everything of it has been opened, some by its path.
-        await store.require_unchanged(template)
-        instance.came_from(template.manifest.guest, later)
-        for nic in later:
-            await instance.plug(nic)
-
-    return restore
+    :raises MonitorError: QEMU cannot load it.
+    :raises TemplateError: the template was replaced meanwhile.
+    """
+    if template.memory is None:
+        await load_all(qemu.monitor, qemu.host, template.state_file)
+    else:
+        await load_state(qemu.monitor, template.state)
+    # By now everything of it has been opened, some by its path.
+    await store.require_unchanged(template)
 
 
 async def lock(
@@ -205,20 +188,3 @@ async def lock(
     await stack.enter_async_context(
         host_lock(host, path, timeout=deadline.at_most(LOCK_SECONDS), waiting=lambda: None)
     )
-
-
-async def freshen(agent: Agent, spec: VmSpec, receiver: NameReceiver | None = None) -> None:
-    """Give a restored guest its clock and, if it is an embedded one, its own name.
-
-    :param receiver: the program that waits for them in the guest.
-    :raises AgentError: the guest refused.
-    """
-    if receiver is not None:
-        with suppress(AgentCommandError):
-            await tell_receiver(agent, receiver, spec.name)
-            return
-    if spec.boot.guest is None:
-        await agent.set_time(time.time_ns(), timeout=FRESHEN_SECONDS)
-        return
-    now = str(round(time.time()))
-    await agent.run(["sh", "-c", FRESHEN, spec.name, now], timeout=FRESHEN_SECONDS)
