@@ -22,7 +22,7 @@ from DtsVirtLibrary.qemu.templates.manifest import (
     manifest_of,
 )
 from DtsVirtLibrary.qemu.templates.store import LIMIT_VARIABLE, PLACE_VARIABLE, TemplateStore
-from DtsVirtLibrary.qemu.templates.warm import restoring
+from DtsVirtLibrary.qemu.templates.warm import load
 from DtsVirtLibrary.results import GuestAddress, GuestInterface
 
 KEY = "0123456789abcdef01234567"
@@ -438,10 +438,9 @@ async def test_a_clone_does_not_run_on_the_memory_of_one_template_and_the_state_
 
     monkeypatch.setattr("DtsVirtLibrary.qemu.templates.warm.load_state", load_state)
     await saved(store, size=1000)
-    restore = restoring(LocalHost(), store, await store.find(KEY), ())
-    instance = Mock(spec_set=["monitor", "came_from"])
-    await restore(instance)
-    instance.came_from.assert_called_once_with(GUEST, ())
+    template = await store.find(KEY)
+    qemu = Mock(spec_set=["monitor"])
+    await load(qemu, store, template)
     with pytest.raises(TemplateError, match="was replaced meanwhile"):
-        await restore(instance)
-    instance.came_from.assert_called_once()
+        await load(qemu, store, template)
+    assert loaded == [template.state] * 2
