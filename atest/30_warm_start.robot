@@ -222,7 +222,7 @@ What The Host Has No Memory For Is Not Started
     [Documentation]    The numbers are in the message.
     Create VM    vm1    mem=size=4000000
     Run Keyword And Expect Error
-    ...    Nothing was started: 4000000 MiB of memory are needed, and*MiB in all. Give the VMs*
+    ...    VM 'vm1': Nothing was started: 4000000 MiB of memory are needed, and*MiB in all. Give the VMs*
     ...    Start VM    vm1    warm=False
     ${status} =    Get VM Status    vm1
     Should Be Equal    ${status}    created
