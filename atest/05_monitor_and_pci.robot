@@ -30,6 +30,9 @@ QMP Errors Carry QEMU's Words
     Run Keyword And Expect Error
     ...    VM 'pc': QEMU refused device_del: Device 'nothing' not found*
     ...    Run QMP Command    pc    device_del    id=nothing
+    Run Keyword And Expect Error
+    ...    VM 'pc': QEMU refused set_link: *boolean*Values keep their type: write $\{True}*
+    ...    Run QMP Command    pc    set_link    name=host-connect-nic    up=no
     VM Should Be Running    pc
 
 The Human Monitor Answers In Text
@@ -90,7 +93,7 @@ The Display Is Kept As A Picture
 A VM Without A Display Says How To Get One
     [Documentation]    The parameter is named.
     Run Keyword And Expect Error
-    ...    VM 'q35' has no picture of its display*vnc=auto=yes*
+    ...    VM 'q35' has no picture of its display. Create the VM with vnc=auto=yes *\n*screendump*
     ...    Capture VM Screenshot    q35
 
 

@@ -80,6 +80,16 @@ What Keywords Say Takes The Place Of What The File Says
     ${arguments} =    Get VM Command Line    vm0
     Should Contain    ${arguments}    1024M
 
+What A Keyword Cannot Set Is Told With The VM
+    [Documentation]    Also where the option could be meant for the whole value.
+    Create VM    vm0
+    Run Keyword And Expect Error
+    ...    VM 'vm0': unknown parameter 'cpus'. Did you mean 'cpu'? *
+    ...    Set VM Parameter    vm0    cpus    number=2
+    Run Keyword And Expect Error
+    ...    VM name 'None' is not allowed: *
+    ...    Create VM    ${NONE}
+
 Devices That Were Added Stay Beside Those Of The File
     [Documentation]    Each with its id, in order; the back end needs no server yet.
     Create VM    vm0    ${CONFIGS}/sample.cfg

@@ -122,7 +122,7 @@ QEMU Is Not Installed Where It Is Said To Be
     Start Should Be Refused
     ...    HypervisorMissing
     ...    vm0
-    ...    QEMU binary '/no/such/qemu' does not exist on localhost*apt-get install*
+    ...    VM 'vm0': QEMU binary '/no/such/qemu' does not exist on localhost*apt-get install*
 
 QEMU Is Too Old
     [Documentation]    With the version found and the oldest that will do.
@@ -153,7 +153,7 @@ QEMU That Ends At Once
     [Tags]    fault-49
     Create VM    vm0    usercmd=cmd="-fw_cfg name=opt/x,file=/no/such/file"
     ${error} =    Run Keyword And Expect Error
-    ...    VM 'vm0': QEMU ended while it started.*
+    ...    VM 'vm0': QEMU ended while it started: -fw_cfg *No such file or directory*
     ...    Start VM    vm0
     Should Contain    ${error}    Process ended: exit code 1
     Should Contain    ${error}    /no/such/file

@@ -70,6 +70,20 @@ What Was Made On The Host Is Deleted By Its Keywords
     OperatingSystem.Directory Should Not Exist    /sys/class/net/${NEAR}
     OperatingSystem.File Should Not Exist    /run/netns/${NAMESPACE}
 
+A Tap That Another Program Has Open Is Told
+    [Documentation]    With the program that has it.
+    [Tags]    fault-46
+    ${tap} =    Create Tap
+    VAR    ${netdev}    tap,id=n,ifname=${tap},script=no,downscript=no
+    Start Application    holder
+    ...    qemu-system-x86_64 -machine none -nodefaults -display none -monitor stdio -netdev ${netdev}
+    ...    prompt=(qemu)
+    Create VM    third    net=type=nic;type=user;type=nic,opt_vlan=1;type=tap,opt_vlan=1,opt_ifname=${tap}
+    Run Keyword And Expect Error
+    ...    VM 'third': tap '${tap}' is in use: process * (qemu-system-x86) has it open. *
+    ...    Start VM    third    wait_for=process    warm=${FALSE}
+    [Teardown]    Stop Application    holder    quit
+
 The Missing Right Is Named
     [Documentation]    A run of root without CAP_NET_ADMIN can start VMs, but make no interface.
     [Tags]    fault-46

@@ -39,7 +39,7 @@ A VM For Which There Are Too Few Is Not Started
     VAR    ${mebibytes_needed}    ${{ $needed * $pool.page_size_kib // 1024 }}
     Create VM    vm2    mem=size=${mebibytes_needed},hugepage=yes
     ${error} =    Run Keyword And Expect Error
-    ...    ${needed} hugepages of * (${mebibytes_needed} MiB) are needed on *
+    ...    VM 'vm2': ${needed} hugepages of * (${mebibytes_needed} MiB) are needed on *
     ...    Start VM    vm2    wait_for=process
     Should Contain    ${error}    ${pool.available} are free of ${pool.total}
     Should Contain    ${error}    Reserve Host Hugepages

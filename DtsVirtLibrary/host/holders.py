@@ -1,10 +1,10 @@
-"""Which process has a file open, or listens on a port; for messages, so it never fails."""
+"""Which process has a file or a tap open, or listens on a port; for messages, so it never fails."""
 
 from __future__ import annotations
 
 import ipaddress
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 
 from DtsVirtLibrary.errors import HostError
@@ -15,6 +15,8 @@ SEARCH_SECONDS = 10.0
 TABLES = {"tcp": ("tcp", "tcp6"), "udp": ("udp", "udp6")}
 # How the kernel writes that a TCP socket listens, or that a UDP socket has no peer.
 WAITING = {"tcp": "0A", "udp": "07"}
+# The kernel names the interface of an open tap beside its descriptor.
+FIND_TAP = 'exec grep -lsxF "$1" /proc/[0-9]*/fdinfo/*'
 UNPRIVILEGED = "/proc/sys/net/ipv4/ip_unprivileged_port_start"
 
 
@@ -33,6 +35,11 @@ async def port_holder(host: Host, protocol: str, address: str, port: int) -> str
     return ""
 
 
+async def tap_holder(host: Host, name: str) -> str:
+    """Return who has a tap interface open; empty if nobody or unknown."""
+    return await _first_process(host, ("sh", "-c", FIND_TAP, "sh", f"iff:\t{name}"))
+
+
 async def first_free_port_for_users(host: Host) -> int:
     """Return the lowest port that a process without rights may listen on."""
     try:
@@ -43,15 +50,19 @@ async def first_free_port_for_users(host: Host) -> int:
 
 async def _process_with(host: Host, target: str) -> str:
     pattern = "".join(f"\\{sign}" if sign in "\\*?[]" else sign for sign in target)
+    return await _first_process(
+        host,
+        (
+            *("find", "/proc", "-mindepth", "3", "-maxdepth", "3"),
+            *("-path", "/proc/[0-9]*/fd/*", "-lname", pattern, "-print", "-quit"),
+        ),
+    )
+
+
+async def _first_process(host: Host, search: Sequence[str]) -> str:
+    """Return the process of the first file in /proc that a command prints."""
     with suppress(HostError):
-        found = await host.run(
-            (
-                *("find", "/proc", "-mindepth", "3", "-maxdepth", "3"),
-                *("-path", "/proc/[0-9]*/fd/*", "-lname", pattern, "-print", "-quit"),
-            ),
-            timeout=SEARCH_SECONDS,
-            check=False,
-        )
+        found = await host.run(search, timeout=SEARCH_SECONDS, check=False)
         if found.stdout.startswith("/proc/"):
             pid = found.stdout.split("/")[2]
             name = printable((await host.read_text(f"/proc/{pid}/comm")).strip())

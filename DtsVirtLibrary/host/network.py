@@ -6,8 +6,10 @@ is, and a name that is taken already is never taken over.
 
 from __future__ import annotations
 
+import ipaddress
 import secrets
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from DtsVirtLibrary.errors import HostError
@@ -236,7 +238,21 @@ def _joined(name: str, bridge: str | None) -> list[tuple[str, ...]]:
 
 
 def _addressed(name: str, address: str | None) -> list[tuple[str, ...]]:
-    return [] if address is None else [("address", "add", address, "dev", name)]
+    if address is None:
+        return []
+    if not _has_network(address):
+        raise HostError(
+            f"'{address}' is not the address of an interface: write it with the size of its "
+            "network, such as 192.0.2.1/24."
+        )
+    return [("address", "add", address, "dev", name)]
+
+
+def _has_network(address: str) -> bool:
+    with suppress(ValueError):
+        # Without a size the kernel would take it for a network of this one address.
+        return "/" in address and bool(ipaddress.ip_interface(address))
+    return False
 
 
 def _checked(name: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -9,10 +10,15 @@ from typing import TYPE_CHECKING, Any, Literal
 from robot.api import logger
 from robot.api.deco import keyword
 
+from DtsVirtLibrary.errors import MonitorCommandError
 from DtsVirtLibrary.results import VmDisplay
 
 if TYPE_CHECKING:
     from DtsVirtLibrary.keywords.context import LibraryContext
+
+# QEMU's words for an argument of another type.
+WRONG_TYPE = "Invalid parameter type"
+HOW_TO_TYPE = "Values keep their type: write ${True}, ${False} or ${1} where QMP wants no text."
 
 
 class MonitorKeywords:
@@ -62,11 +68,17 @@ class MonitorKeywords:
         | `Run QMP Command` | vm0 | set_link | name=nic0 | up=${False} |
         """
         seconds = self._seconds(timeout)
-        return self._context.use(
-            vm,
-            "Run QMP Command",
-            lambda instance: instance.execute(command, arguments, timeout=seconds),
-        )
+        try:
+            return self._context.use(
+                vm,
+                "Run QMP Command",
+                lambda instance: instance.execute(command, arguments, timeout=seconds),
+            )
+        except MonitorCommandError as error:
+            if WRONG_TYPE in error.summary:
+                facts = [*error.evidence.facts, HOW_TO_TYPE]
+                error.evidence = replace(error.evidence, facts=facts)
+            raise
 
     @keyword(name="Run Monitor Command", tags=("Monitor",))
     def run_monitor_command(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import posixpath
 import signal
 import socket
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
@@ -38,6 +39,8 @@ BeforeCpus = Callable[[QemuInstance], Awaitable[None]]
 
 MONITOR_DESCRIPTOR = 10
 AGENT_DESCRIPTOR = 11
+# What the first line of an error tells of QEMU's last words, in characters.
+LONGEST_SAID = 200
 # QEMU closes its channels a moment before it ends.
 END_SECONDS = 5.0
 
@@ -148,7 +151,7 @@ async def _connect(
         await asyncio.wait({asyncio.ensure_future(process.wait())}, timeout=END_SECONDS)
         said, _ = await read_tails(host, start.placement)
         refused = await explained(host, vm, said)
-        raise refused or _ended(start, process.exit_code) from error
+        raise refused or _ended(start, process.exit_code, said) from error
     except MonitorTimeout as error:
         failed = await failed_back_end(host, start.spec, stderr)
         raise failed or StartTimeout(
@@ -158,10 +161,12 @@ async def _connect(
         ) from error
 
 
-def _ended(start: PreparedStart, exit_code: int | None) -> StartError:
+def _ended(start: PreparedStart, exit_code: int | None, said: str) -> StartError:
     ended = f"VM '{start.spec.name}': QEMU ended while it started."
     if exit_code != -signal.SIGSYS:
-        return StartError(ended)
+        program = posixpath.basename(start.line.argv[0])
+        words = said.rstrip().rpartition("\n")[2].removeprefix(f"{program}: ")
+        return StartError(f"{ended[:-1]}: {words[:LONGEST_SAID]}" if words else ended)
     given = ", ".join(f"-{option.name}" for option in raw_options(start.spec.user_commands))
     asked = f" Options that usercmd gave: {given}." if given else ""
     return StartError(f"{ended} {SANDBOX_VIOLATED}{asked}")

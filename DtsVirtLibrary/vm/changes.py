@@ -31,19 +31,19 @@ def set_parameter(machine: Machine, parameter: str, value: Any, options: Mapping
             "by name, for example: number=2."
         )
     parameters = machine.parameters.copy()
-    chosen = _as_meant(parameter, options) if value is None else value
+    chosen = _as_meant(machine, parameter, options) if value is None else value
     parameters.set(parameter, entries_from_value(parameter, chosen, origin_of(machine)))
     machine.change(parameters)
 
 
-def _as_meant(parameter: str, options: Mapping[str, Any]) -> Any:
+def _as_meant(machine: Machine, parameter: str, options: Mapping[str, Any]) -> Any:
     """Return the options, or the parameter's whole value if that is what was written.
 
     Robot Framework takes the text ``size=1024,hugepage=yes`` for one argument ``size``.
     """
     if len(options) == 1:
         ((name, value),) = options.items()
-        definition = find_parameter(parameter)
+        definition = find_parameter(parameter, origin_of(machine))
         if isinstance(value, str) and any(map(definition.find_anywhere, _FURTHER.findall(value))):
             return f"{name}={value}"
     return dict(options)

@@ -22,7 +22,7 @@ An Option That QEMU Does Not Know
     [Tags]    fault-1
     Create VM    vm0    usercmd=cmd="-nosuchoption 3"
     ${error} =    Should Fail With    StartError    Start VM    vm0
-    Should Be Equal    ${error.summary}    VM 'vm0': QEMU ended while it started.
+    Should Be Equal    ${error.summary}    VM 'vm0': QEMU ended while it started: -nosuchoption: invalid option
     Should Contain    ${{ str($error) }}    Process ended: exit code 1
     VAR    ${found}    ${error.evidence}
     VAR    @{place}    ${found.vm}    ${found.action}    ${found.stage}    ${found.exit_code}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import socket
 from pathlib import Path
@@ -12,8 +13,12 @@ from DtsVirtLibrary.host.holders import (
     file_holder,
     first_free_port_for_users,
     port_holder,
+    tap_holder,
 )
+from DtsVirtLibrary.host.leash.child import IFF_NO_PI, IFF_TAP, TUNSETIFF
 from DtsVirtLibrary.host.local import LocalHost
+from DtsVirtLibrary.host.network import unique_interface_name
+from utest.host.acting import need_root
 
 OURSELVES = f"process {os.getpid()} ("
 
@@ -71,3 +76,15 @@ async def test_a_connection_is_no_listener(host: LocalHost) -> None:
 
 async def test_ports_for_all_begin_somewhere(host: LocalHost) -> None:
     assert 0 <= await first_free_port_for_users(host) <= 65536
+
+
+async def test_tap_is_found_by_its_name(host: LocalHost) -> None:
+    need_root()
+    name = unique_interface_name("tap")
+    tap = os.open("/dev/net/tun", os.O_RDWR)
+    flags = (IFF_TAP | IFF_NO_PI).to_bytes(2, "little")
+    fcntl.ioctl(tap, TUNSETIFF, name.encode().ljust(16, b"\0") + flags)
+    assert (await tap_holder(host, name)).startswith(OURSELVES)
+    assert await tap_holder(host, name[:-1]) == ""
+    os.close(tap)
+    assert await tap_holder(host, name) == ""

@@ -47,6 +47,16 @@ def test_unique_names_are_short_and_differ() -> None:
     assert max(len(name) for name in names) == network.NAME_BYTES
 
 
+@pytest.mark.parametrize("address", ["192.0.2.1", "192.0.2.1/33", "192.0.2/24", "here", ""])
+async def test_an_address_without_its_network_is_refused(host: LocalHost, address: str) -> None:
+    before = interfaces()
+    with pytest.raises(HostError, match=r"write it with the size of its network, such as 192"):
+        await network.make_bridge(host, address=address)
+    with pytest.raises(HostError, match=r"is not the address of an interface"):
+        await network.make_veth(host, peer_address=address)
+    assert interfaces() - before == set()
+
+
 async def test_tap_is_up_and_on_its_bridge(host: LocalHost) -> None:
     bridge = await network.make_bridge(host)
     tap = await network.make_tap(host, bridge=bridge.name, owner=65534)
@@ -117,8 +127,8 @@ async def test_half_made_is_removed(host: LocalHost) -> None:
     with pytest.raises(HostError, match=rf"Tap '{name}'.*master no-such-br"):
         await network.make_tap(host, name, bridge="no-such-br")
     assert name not in interfaces()
-    with pytest.raises(HostError, match=rf"Veth pair '{name}'.*address add nonsense"):
-        await network.make_veth(host, name, address="nonsense")
+    with pytest.raises(HostError, match=rf"Veth pair '{name}'.*address add ff02::1/64"):
+        await network.make_veth(host, name, address="ff02::1/64")
     assert name not in interfaces()
 
 

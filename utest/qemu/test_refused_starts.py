@@ -62,6 +62,12 @@ SAID = [
         "VM 'vm0': QEMU may not use image '/images/a': Permission denied (as user id ",
     ),
     (
+        "qemu-system-x86_64: -netdev tap,id=nic0-net,ifname=t0-of-nobody,script=no,downscript=no: "
+        "could not configure /dev/net/tun (t0-of-nobody): Device or resource busy\n",
+        HostError,
+        "VM 'vm0': tap 't0-of-nobody' is in use: another process has it open. End that",
+    ),
+    (
         "qemu-system-x86_64: cannot set up guest memory 'pc.ram': Cannot allocate memory\n",
         HostError,
         "VM 'vm0': localhost refuses the memory that the VM asks for; ",

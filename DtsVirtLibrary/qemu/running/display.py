@@ -10,7 +10,7 @@ from __future__ import annotations
 import secrets
 import string
 
-from DtsVirtLibrary.errors import MonitorError, VmStateError
+from DtsVirtLibrary.errors import Evidence, MonitorError, VmStateError
 from DtsVirtLibrary.qemu.qmp.monitor import Monitor
 from DtsVirtLibrary.qemu.qmp.replies import VNC, ask
 from DtsVirtLibrary.qemu.running.qemu import RunningQemu
@@ -58,8 +58,9 @@ async def screenshot(qemu: RunningQemu) -> bytes:
         await qemu.monitor.execute("screendump", {"filename": path, "format": "png"})
     except MonitorError as error:
         raise VmStateError(
-            f"VM '{qemu.spec.name}' has no picture of its display: {error.summary} "
-            "Create the VM with vnc=auto=yes to give it a display."
+            f"VM '{qemu.spec.name}' has no picture of its display. Create the VM with "
+            "vnc=auto=yes to give it a display.",
+            Evidence(facts=[error.summary]),
         ) from error
     try:
         return await qemu.host.read_bytes(path)

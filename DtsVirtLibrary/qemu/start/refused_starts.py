@@ -15,7 +15,12 @@ from DtsVirtLibrary.errors import (
     PortInUse,
 )
 from DtsVirtLibrary.host.admission import available_mib
-from DtsVirtLibrary.host.holders import file_holder, first_free_port_for_users, port_holder
+from DtsVirtLibrary.host.holders import (
+    file_holder,
+    first_free_port_for_users,
+    port_holder,
+    tap_holder,
+)
 from DtsVirtLibrary.host.protocol import Host
 
 VNC_BASE_PORT = 5900
@@ -92,6 +97,15 @@ async def _back_end_missing(refusal: Refusal) -> DtsVirtError:
     )
 
 
+async def _tap_taken(refusal: Refusal) -> DtsVirtError:
+    tap = refusal.found["tap"]
+    holder = await tap_holder(refusal.host, tap) or "another process"
+    return HostError(
+        f"VM '{refusal.vm}': tap '{tap}' is in use: {holder} has it open. End that, name another "
+        "tap (opt_ifname), or none to have one made up."
+    )
+
+
 async def _memory_short(refusal: Refusal) -> DtsVirtError:
     host = refusal.host
     available = await available_mib(host)
@@ -128,6 +142,10 @@ CAUSES: tuple[tuple[re.Pattern[str], Cause], ...] = (
     (
         re.compile(r"-chardev socket,.*Failed to connect to '(?P<path>.*)': (?P<reason>.*)"),
         _back_end_missing,
+    ),
+    (
+        re.compile(r"could not configure /dev/net/tun \((?P<tap>[^)]*)\): Device or resource busy"),
+        _tap_taken,
     ),
     (re.compile(r"cannot set up guest memory '.*': Cannot allocate memory"), _memory_short),
 )
