@@ -17,8 +17,9 @@ from DtsVirtLibrary.host.protocol import Host
 from DtsVirtLibrary.keywords.configs import Configs
 from DtsVirtLibrary.keywords.settings import Settings
 from DtsVirtLibrary.keywords.suite import suite_name
-from DtsVirtLibrary.qemu.hypervisor import GuestFiles, QemuHypervisor, QemuSettings
+from DtsVirtLibrary.qemu.hypervisor import QemuHypervisor
 from DtsVirtLibrary.qemu.inside.access import LoginKey
+from DtsVirtLibrary.qemu.start.facts import GuestFiles, QemuSettings
 from DtsVirtLibrary.vm.artifacts import ArtifactStore
 from DtsVirtLibrary.vm.context import MachineContext
 from DtsVirtLibrary.vm.hypervisor import Hypervisor

@@ -16,7 +16,8 @@ from DtsVirtLibrary.errors import AgentError, DtsVirtError, HostError, StartTime
 from DtsVirtLibrary.guest.banner import wait_for_banner
 from DtsVirtLibrary.host.protocol import Host
 from DtsVirtLibrary.loop import Deadline
-from DtsVirtLibrary.qemu.hypervisor import GuestFiles, QemuHypervisor, QemuSettings
+from DtsVirtLibrary.qemu.hypervisor import QemuHypervisor
+from DtsVirtLibrary.qemu.start.facts import GuestFiles, QemuSettings
 from DtsVirtLibrary.results import GuestInterface, Readiness
 from DtsVirtLibrary.spec import Origin, VmSpec
 from DtsVirtLibrary.timeline import Timeline

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from DtsVirtLibrary.config import ConfigFile
     from DtsVirtLibrary.host.protocol import Host
-    from DtsVirtLibrary.qemu.hypervisor import GuestFiles
+    from DtsVirtLibrary.qemu.start.facts import GuestFiles
 
 
 def add_parser(subparsers: Any) -> None:
@@ -48,7 +48,8 @@ async def rendered(host: Host, config: str, vm: str | None) -> str:
     :raises ConfigError: the file is missing or wrong, or does not hold the VM.
     """
     from DtsVirtLibrary.config import build_spec
-    from DtsVirtLibrary.qemu.hypervisor import QemuHypervisor, QemuSettings
+    from DtsVirtLibrary.qemu.hypervisor import QemuHypervisor
+    from DtsVirtLibrary.qemu.start.facts import QemuSettings
 
     file = await _read(host, config)
     name = vm or _only_vm(file, config)
@@ -94,7 +95,7 @@ async def _guest_files(host: Host, flavour: str) -> GuestFiles:
     from DtsVirtLibrary.guest.cache import GuestCache
     from DtsVirtLibrary.guest.image.builder import INITRD, KERNEL
     from DtsVirtLibrary.guest.image.recipe import GUEST_APPEND, recipe_digest, recipe_of
-    from DtsVirtLibrary.qemu.hypervisor import GuestFiles
+    from DtsVirtLibrary.qemu.start.facts import GuestFiles
 
     guests = GuestCache(host, await cache_directory(host))
     recipe = recipe_digest(recipe_of(flavour))

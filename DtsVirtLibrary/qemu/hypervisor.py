@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-from DtsVirtLibrary.cache import cache_directory
 from DtsVirtLibrary.errors import (
     HostError,
     MonitorError,
@@ -13,24 +12,22 @@ from DtsVirtLibrary.errors import (
     TemplateError,
     TemplateMissing,
 )
-from DtsVirtLibrary.host.hugepages import hugetlbfs_mount
 from DtsVirtLibrary.host.protocol import Host
 from DtsVirtLibrary.loop import Deadline
-from DtsVirtLibrary.qemu.binary.accelerator import AcceleratorFacts, choose, probe_accelerator
-from DtsVirtLibrary.qemu.binary.facts import BinaryFacts
-from DtsVirtLibrary.qemu.binary.probe import probe
-from DtsVirtLibrary.qemu.command_line.build import CommandLine, command_line, shell_text
-from DtsVirtLibrary.qemu.command_line.host_facts import HostFacts
+from DtsVirtLibrary.qemu.command_line.build import shell_text
 from DtsVirtLibrary.qemu.command_line.identity import identified
-from DtsVirtLibrary.qemu.command_line.placement import Descriptor, Placement, SocketPath
+from DtsVirtLibrary.qemu.command_line.placement import Descriptor, Placement
 from DtsVirtLibrary.qemu.inside.access import LoginKey
 from DtsVirtLibrary.qemu.instance import QemuInstance
 from DtsVirtLibrary.qemu.launch import AGENT_DESCRIPTOR, MONITOR_DESCRIPTOR, Keep, launch
 from DtsVirtLibrary.qemu.start import preflight
 from DtsVirtLibrary.qemu.start.account import hand_over, let_in
+from DtsVirtLibrary.qemu.start.facts import FactFinder, GuestFiles, QemuSettings
 from DtsVirtLibrary.qemu.start.images import ImageCheck
 from DtsVirtLibrary.qemu.start.prepared import PreparedStart
 from DtsVirtLibrary.qemu.start.resources import StartResources, tap_names
+from DtsVirtLibrary.qemu.templates.clones import clone_spec, for_clone, load
+from DtsVirtLibrary.qemu.templates.draft import TemplateDraft, for_source, lock
 from DtsVirtLibrary.qemu.templates.key import (
     anonymous,
     anonymous_placement,
@@ -40,65 +37,9 @@ from DtsVirtLibrary.qemu.templates.key import (
 )
 from DtsVirtLibrary.qemu.templates.running_vm import save_running
 from DtsVirtLibrary.qemu.templates.store import TemplateStore
-from DtsVirtLibrary.qemu.templates.warm import (
-    TemplateDraft,
-    clone_spec,
-    for_clone,
-    for_source,
-    load,
-    lock,
-)
 from DtsVirtLibrary.results import TemplateInfo
-from DtsVirtLibrary.spec import Accelerator, VmSpec
+from DtsVirtLibrary.spec import VmSpec
 from DtsVirtLibrary.timeline import Timeline
-
-VHOST_NET = "/dev/vhost-net"
-
-
-@dataclass(frozen=True)
-class GuestFiles:
-    """What an embedded guest is booted from.
-
-    :ivar append: words for its kernel command line.
-    """
-
-    kernel: str
-    initrd: str
-    append: str = ""
-
-
-@dataclass(frozen=True)
-class StartFacts:
-    """What the command lines of one start depend on, besides specification and places.
-
-    :ivar append: words for the kernel command line of the embedded guest.
-    """
-
-    binary: BinaryFacts
-    host: HostFacts
-    append: str = ""
-
-    def line(self, spec: VmSpec, placement: Placement) -> CommandLine:
-        """Return the command line of a VM at a place.
-
-        :raises ConfigError: something cannot be had with this binary or host.
-        """
-        placed = replace(placement, append=self.append)
-        return command_line(spec, self.binary, self.host, placed)
-
-
-@dataclass(frozen=True)
-class QemuSettings:
-    """What holds for every VM of a library where the VM says nothing else.
-
-    :ivar binary: QEMU binary; None for the one on PATH.
-    :ivar accelerator: used where the VM says AUTO.
-    :ivar monitor_seconds: how long one answer of the monitor may take.
-    """
-
-    binary: str | None = None
-    accelerator: Accelerator = Accelerator.AUTO
-    monitor_seconds: float = 10.0
 
 
 async def _no_key() -> LoginKey:
@@ -121,21 +62,19 @@ class QemuHypervisor:
     ) -> None:
         self._host = host
         self._settings = settings
-        self._guest_files = guest_files
+        self._facts = FactFinder(host, settings, guest_files)
         self._login_key = login_key
         self._templates = TemplateStore(host)
         self._images = ImageCheck(host)
-        self._binaries: dict[str | None, BinaryFacts] = {}
-        self._accelerators: dict[str, AcceleratorFacts] = {}
 
     async def version(self, binary: str | None) -> str:
         """Return QEMU's version, such as ``7.2.22``."""
-        return (await self._binary(binary)).version_text
+        return (await self._facts.binary(binary)).version_text
 
     async def command_line(self, spec: VmSpec) -> tuple[Sequence[str], str]:
         """Return the command line, and the same as shell text that can be pasted."""
         spec = identified(spec)
-        line = _by_hand(spec, await self._facts(spec))
+        line = (await self._facts.of(spec)).by_hand(spec)
         return list(line.argv), shell_text(line)
 
     async def launch(
@@ -271,7 +210,7 @@ class QemuHypervisor:
     async def _key(self, core: VmSpec) -> tuple[str, str]:
         """Return the key of a specification's template, and QEMU's version."""
         spec = anonymous(core)
-        facts = await self._facts(spec)
+        facts = await self._facts.of(spec)
         line = facts.line(spec, anonymous_placement(spec))
         key = await key_of(self._host, core, facts.binary, facts.host, line.argv)
         return key, facts.binary.version_text
@@ -290,84 +229,46 @@ class QemuHypervisor:
 
         :param placed: moves a part of the VM to other places than those of a cold start.
         """
+        try:
+            start = await self._prepare(spec, resources, placed)
+            return await launch(start, deadline, timeline, keep, before_cpus)
+        except BaseException:
+            await resources.give_back()
+            raise
+
+    async def _prepare(
+        self,
+        spec: VmSpec,
+        resources: StartResources,
+        placed: Callable[[Placement], Awaitable[Placement]] | None,
+    ) -> PreparedStart:
         placement = Placement(
             "/run/dtsvirt",
             Descriptor(MONITOR_DESCRIPTOR),
             Descriptor(AGENT_DESCRIPTOR),
             taps=tap_names(spec),
         )
-        try:
-            # Built once before anything is made, so that bad input leaves no trace.
-            facts = await self._facts(spec)
-            facts.line(spec, placement)
-            await preflight.check(self._host, spec, self._images)
-            handover = await hand_over(
-                self._host, spec, facts.binary.path, facts.host, placement.taps
-            )
-            resources.owner = handover.account
-            if placed is not None:
-                placement = await placed(placement)
-            placement = replace(placement, directory=await resources.directory(spec.name))
-            if handover.account is not None:
-                placement = await let_in(self._host, handover, placement)
-            await resources.prepare(spec, placement)
-            start = PreparedStart(
-                spec,
-                self._host,
-                placement,
-                replace(facts, host=handover.seen(facts.host)).line(spec, placement),
-                facts.host.accelerator,
-                resources,
-                shell_text(_by_hand(spec, facts)),
-                self._settings.monitor_seconds,
-                handover,
-                self._login_key,
-            )
-            return await launch(start, deadline, timeline, keep, before_cpus)
-        except BaseException:
-            await resources.give_back()
-            raise
-
-    async def _facts(self, spec: VmSpec) -> StartFacts:
-        """Return the facts that the command line of a start is made from."""
-        binary = await self._binary(spec.binary)
-        wanted = spec.accelerator
-        if wanted is Accelerator.AUTO:
-            wanted = self._settings.accelerator
-        found = await self._accelerator(binary.path)
-        facts = HostFacts(
-            accelerator=choose(wanted, found),
-            accelerator_reason=found.reason or f"asked for by accelerator={wanted.value}",
-            hugepages=await hugetlbfs_mount(self._host),
-            vhost_net=await self._host.status(VHOST_NET) is not None,
-            working_directory=await self._host.real_path("."),
+        # Built once before anything is made, so that bad input leaves no trace.
+        facts = await self._facts.of(spec)
+        facts.line(spec, placement)
+        await preflight.check(self._host, spec, self._images)
+        handover = await hand_over(self._host, spec, facts.binary.path, facts.host, placement.taps)
+        resources.owner = handover.account
+        if placed is not None:
+            placement = await placed(placement)
+        placement = replace(placement, directory=await resources.directory(spec.name))
+        if handover.account is not None:
+            placement = await let_in(self._host, handover, placement)
+        await resources.prepare(spec, placement)
+        return PreparedStart(
+            spec,
+            self._host,
+            placement,
+            replace(facts, host=handover.seen(facts.host)).line(spec, placement),
+            facts.host.accelerator,
+            resources,
+            shell_text(facts.by_hand(spec)),
+            self._settings.monitor_seconds,
+            handover,
+            self._login_key,
         )
-        if spec.boot.guest is None:
-            return StartFacts(binary, facts)
-        files = await self._guest_files(spec.boot.guest)
-        facts = replace(facts, kernel=files.kernel, initrd=files.initrd)
-        return StartFacts(binary, facts, files.append)
-
-    async def _binary(self, path: str | None) -> BinaryFacts:
-        path = path or self._settings.binary
-        if path not in self._binaries:
-            cache = await cache_directory(self._host)
-            self._binaries[path] = await probe(self._host, path, cache)
-        return self._binaries[path]
-
-    async def _accelerator(self, binary: str) -> AcceleratorFacts:
-        if binary not in self._accelerators:
-            self._accelerators[binary] = await probe_accelerator(self._host, binary)
-        return self._accelerators[binary]
-
-
-def _by_hand(spec: VmSpec, facts: StartFacts) -> CommandLine:
-    """Return a command line whose channels are paths; nothing is made there."""
-    directory = f"/tmp/dtsvirt-{spec.name}"
-    placement = Placement(
-        directory,
-        SocketPath(f"{directory}/qmp.sock"),
-        SocketPath(f"{directory}/agent.sock"),
-        taps=tap_names(spec),
-    )
-    return facts.line(spec, placement)

@@ -33,9 +33,9 @@ from DtsVirtLibrary.qemu.running.snapshots import Snapshots
 from DtsVirtLibrary.qemu.running.usernet import ssh_forward
 from DtsVirtLibrary.qemu.start.prepared import PreparedStart
 from DtsVirtLibrary.qemu.start.remains import disk_room
+from DtsVirtLibrary.qemu.templates.draft import TemplateDraft
 from DtsVirtLibrary.qemu.templates.inheritance import Inheritance
 from DtsVirtLibrary.qemu.templates.manifest import GuestAsSaved
-from DtsVirtLibrary.qemu.templates.warm import TemplateDraft
 from DtsVirtLibrary.results import (
     GuestAccess,
     GuestInterface,

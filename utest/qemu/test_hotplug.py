@@ -30,8 +30,9 @@ from DtsVirtLibrary.host.local import LocalHost
 from DtsVirtLibrary.loop import Deadline
 from DtsVirtLibrary.qemu import names
 from DtsVirtLibrary.qemu.hotplug import plugging
-from DtsVirtLibrary.qemu.hypervisor import GuestFiles, QemuHypervisor, QemuSettings
+from DtsVirtLibrary.qemu.hypervisor import QemuHypervisor
 from DtsVirtLibrary.qemu.instance import QemuInstance
+from DtsVirtLibrary.qemu.start.facts import GuestFiles, QemuSettings
 from DtsVirtLibrary.spec import (
     Accelerator,
     CryptoDevice,

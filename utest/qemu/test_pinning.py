@@ -14,7 +14,8 @@ import pytest
 from DtsVirtLibrary.errors import HostError
 from DtsVirtLibrary.host.local import LocalHost
 from DtsVirtLibrary.loop import Deadline
-from DtsVirtLibrary.qemu.hypervisor import GuestFiles, QemuHypervisor, QemuSettings
+from DtsVirtLibrary.qemu.hypervisor import QemuHypervisor
+from DtsVirtLibrary.qemu.start.facts import GuestFiles, QemuSettings
 from DtsVirtLibrary.qemu.start.pinning import parse_cpu_list, pin, require_cpus
 from DtsVirtLibrary.spec import Accelerator, Cpu, Memory, Origin, VmSpec
 from DtsVirtLibrary.timeline import Timeline

@@ -14,6 +14,7 @@ from DtsVirtLibrary.errors import HostError, TemplateError, TemplateMissing
 from DtsVirtLibrary.host.local import LocalHost
 from DtsVirtLibrary.host.protocol import FileStatus, Host, HostPath
 from DtsVirtLibrary.qemu.inside.name_receiver import NameReceiver
+from DtsVirtLibrary.qemu.templates.clones import load
 from DtsVirtLibrary.qemu.templates.manifest import (
     MANIFEST,
     STATE,
@@ -22,7 +23,6 @@ from DtsVirtLibrary.qemu.templates.manifest import (
     manifest_of,
 )
 from DtsVirtLibrary.qemu.templates.store import LIMIT_VARIABLE, PLACE_VARIABLE, TemplateStore
-from DtsVirtLibrary.qemu.templates.warm import load
 from DtsVirtLibrary.results import GuestAddress, GuestInterface
 
 KEY = "0123456789abcdef01234567"
@@ -436,7 +436,7 @@ async def test_a_clone_does_not_run_on_the_memory_of_one_template_and_the_state_
         if len(loaded) == 2:
             await saved(store, size=2000)
 
-    monkeypatch.setattr("DtsVirtLibrary.qemu.templates.warm.load_state", load_state)
+    monkeypatch.setattr("DtsVirtLibrary.qemu.templates.clones.load_state", load_state)
     await saved(store, size=1000)
     template = await store.find(KEY)
     qemu = Mock(spec_set=["monitor"])

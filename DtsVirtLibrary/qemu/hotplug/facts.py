@@ -21,8 +21,8 @@ from DtsVirtLibrary.qemu.qmp.replies import (
     ask,
 )
 from DtsVirtLibrary.qemu.running.qemu import RunningQemu
+from DtsVirtLibrary.qemu.start.facts import VHOST_NET
 
-VHOST_NET = "/dev/vhost-net"
 # Where the objects with an id are; QEMU's names of PCI functions on a bus are child[N].
 PERIPHERALS = "/machine/peripheral"
 # QEMU before 10.0 has no event for a back end that connects.

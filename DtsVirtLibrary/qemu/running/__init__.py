@@ -1,1 +1,1 @@
-"""What a running QEMU shows of itself and of its guest."""
+"""A running QEMU: its process and channels, and what it shows of itself and of its guest."""

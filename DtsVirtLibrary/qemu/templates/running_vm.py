@@ -18,8 +18,8 @@ from DtsVirtLibrary.qemu.command_line.storage import flatten_command
 from DtsVirtLibrary.qemu.inside.freshen import freshen
 from DtsVirtLibrary.qemu.inside.name_receiver import dismiss_receiver
 from DtsVirtLibrary.qemu.running.qemu import RunningQemu
+from DtsVirtLibrary.qemu.templates.draft import TemplateDraft
 from DtsVirtLibrary.qemu.templates.migration import hand_over
-from DtsVirtLibrary.qemu.templates.warm import TemplateDraft
 from DtsVirtLibrary.spec import Incoming, VmSpec
 
 FLATTEN_SECONDS = 300.0

@@ -1,10 +1,8 @@
-"""Warm start: a booted guest is saved as a template, and clones are made of that.
+"""A template in the making: a booted guest is saved, for clones to be made of it.
 
 The VM that is saved is ended and started again as a clone itself: so its memory file and
 its overlays become the template's as they are, nothing is copied, and what the first test
-gets is what all later ones get. A clone maps the memory privately (copy on write); only one
-with a vhost-user back end, which must see the memory, gets a sparse copy of the file. Memory
-in hugepages is saved with the state of the devices, and loaded into hugepages of the clone's.
+gets is what all later ones get.
 """
 
 from __future__ import annotations
@@ -29,20 +27,18 @@ from DtsVirtLibrary.qemu.inside.name_receiver import (
 )
 from DtsVirtLibrary.qemu.running.qemu import RunningQemu
 from DtsVirtLibrary.qemu.start.resources import StartResources
-from DtsVirtLibrary.qemu.templates.key import has_memory_file, needs_shared_memory
+from DtsVirtLibrary.qemu.templates.key import has_memory_file
 from DtsVirtLibrary.qemu.templates.manifest import (
     MEMORY,
     STATE,
     GuestAsSaved,
-    Template,
     manifest_of,
 )
-from DtsVirtLibrary.qemu.templates.migration import load_all, load_state, save_all, save_state
+from DtsVirtLibrary.qemu.templates.migration import save_all, save_state
 from DtsVirtLibrary.qemu.templates.quiet import wait_until_quiet
 from DtsVirtLibrary.qemu.templates.store import TemplateStore
-from DtsVirtLibrary.spec import Disk, VmSpec
+from DtsVirtLibrary.spec import VmSpec
 
-COPY_SECONDS = 60.0
 LOCK_SECONDS = 600.0
 
 
@@ -120,56 +116,6 @@ def for_source(placement: Placement, draft: str, spec: VmSpec) -> Placement:
     """Return the places of a VM that shall become a template."""
     memory = MemoryFile(f"{draft}/{MEMORY}", shared=True) if has_memory_file(spec) else None
     return replace(placement, of_template=True, storage=draft, memory=memory)
-
-
-def clone_spec(core: VmSpec, template: Template) -> VmSpec:
-    """Return the specification of a clone: its disks begin as the template's are."""
-
-    def disk_of(disk: Disk) -> Disk:
-        if not disk.overlay:
-            return disk
-        return replace(disk, file=template.disk(disk.id or ""), format="qcow2")
-
-    return replace(core, disks=tuple(map(disk_of, core.disks)))
-
-
-async def for_clone(
-    host: Host,
-    placement: Placement,
-    template: Template,
-    spec: VmSpec,
-    resources: StartResources,
-) -> Placement:
-    """Return the places of a clone; a memory that others must see is copied first.
-
-    :raises HostError: there is no room for the copy.
-    """
-    placement = replace(placement, of_template=True, restored=True)
-    if template.memory is None:
-        return placement
-    if not needs_shared_memory(spec):
-        return replace(placement, memory=MemoryFile(template.memory, shared=False))
-    directory = await TemplateStore(host).draft(spec.memory.size_mib)
-    resources.remove_later(directory)
-    copy = f"{directory}/{MEMORY}"
-    # Holes stay holes; where the file system can share blocks, nothing is copied at all.
-    command = ["cp", "--sparse=always", "--reflink=auto", template.memory, copy]
-    await host.run(command, timeout=COPY_SECONDS)
-    return replace(placement, storage=directory, memory=MemoryFile(copy, shared=True))
-
-
-async def load(qemu: RunningQemu, store: TemplateStore, template: Template) -> None:
-    """Load a template's state into a QEMU that waits for one.
-
-    :raises MonitorError: QEMU cannot load it.
-    :raises TemplateError: the template was replaced meanwhile.
-    """
-    if template.memory is None:
-        await load_all(qemu.monitor, qemu.host, template.state_file)
-    else:
-        await load_state(qemu.monitor, template.state)
-    # By now everything of it has been opened, some by its path.
-    await store.require_unchanged(template)
 
 
 async def lock(
