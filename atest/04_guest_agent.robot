@@ -33,6 +33,14 @@ The Agent Answers
     ${took} =    Ping Guest Agent    vm0
     Should Be True    0 < $took.total_seconds() < 5
 
+Output That Is Too Long Is Cut
+    [Documentation]    At what the agent itself keeps of it; the result says so, and the channel is well.
+    [Tags]    fault-65
+    ${result} =    Execute In Guest    vm0    head -c 17000000 /dev/zero | tr '\\0' x    timeout=${PATIENCE}
+    Should Be True    $result.truncated
+    Should Be Equal As Integers    ${{ len($result.stdout) }}    ${{ 16 * 2 ** 20 }}
+    Guest Should Answer    vm0
+
 A Command Goes Through The Shell
     [Documentation]    One text, with all that a shell understands.
     ${result} =    Execute In Guest    vm0    cd /proc; ls cpu* | head -1; echo oops >&2; exit 3

@@ -33,6 +33,17 @@ The Links Of The Log Lead To The Artifacts
     Should Contain    ${links}    vms/bad/start-1/serial.log
     Should Contain    ${links}    vms/bad/start-1/error.txt
 
+The Links Hold In The Log That Pabot Merges
+    [Documentation]    Each worker has written its own files; also where pabot gathers them itself.
+    FOR    ${options}    IN    ${{ [] }}    ${{ ['--artifacts', 'log,txt', '--artifactsinsubfolders'] }}
+        ${run} =    Run Inner Suite    side_by_side    --no-pabotlib    @{options}    runner=pabot
+        ${links} =    Links Should Lead To Files    ${run}
+        FOR    ${worker}    IN RANGE    2
+            Should Contain    ${links}    pabot_results/${worker}/vms/vm0/start-1/serial.log#
+        END
+        Nothing Should Be Left Of    ${run}
+    END
+
 A Failed Start Shows What Was Last Seen
     [Documentation]    The first line says it all, and what was found follows.
     ${message} =    Inner Test Should Have Failed

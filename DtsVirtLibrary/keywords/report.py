@@ -14,6 +14,8 @@ from DtsVirtLibrary.results import Stage
 BAR_PIXELS = 240
 COLOUR = "#5a8fc7"
 FAILED_COLOUR = "#ce3e01"
+# Where pabot lets its workers write, each below a number, or below that of an argument file.
+PABOT_DIRECTORY = "pabot_results"
 
 
 def start_report(
@@ -61,8 +63,25 @@ def _rows(stages: Sequence[Stage], failed: bool) -> list[str]:
 
 
 def links(directory: Path, files: Sequence[str], log_directory: Path) -> str:
-    """Return HTML: relative links to files of a directory."""
-    base = Path(os.path.relpath(directory, log_directory)).as_posix()
+    """Return HTML: relative links to files of a directory.
+
+    They hold in the log that pabot merges, too.
+    """
+    base, end = _relative(directory, log_directory)
     return " ".join(
-        f'<a href="{escape(quote(f"{base}/{name}"))}">{escape(name)}</a>' for name in files
+        f'<a href="{escape(quote(f"{base}/{name}"))}{end}">{escape(name)}</a>' for name in files
     )
+
+
+def _relative(directory: Path, log_directory: Path) -> tuple[str, str]:
+    """Return the way from the log to a directory, and what ends a link on it.
+
+    pabot's workers write below its own directory, and the merged log lies above that: pabot
+    takes one ``../../`` off each link. With ``--artifacts`` it also puts the worker's number
+    before the name at a link's end; the empty fragment keeps the name, so that of the file there.
+    """
+    for place in (log_directory.parent, log_directory.parent.parent):
+        if place.name == PABOT_DIRECTORY:
+            way = os.path.relpath(directory, place.parent)
+            return f"../../{Path(way).as_posix()}", "#"
+    return Path(os.path.relpath(directory, log_directory)).as_posix(), ""

@@ -19,6 +19,7 @@ from DtsVirtLibrary.errors import (
     VmDied,
     describe_exit,
 )
+from DtsVirtLibrary.host.memory import MemoryKills
 from DtsVirtLibrary.results import GuestLoss, LossKind
 from DtsVirtLibrary.vm.hypervisor import Instance
 
@@ -57,12 +58,12 @@ class Ending:
 
     :ivar reason: the hypervisor's, if it gave one.
     :ivar evidence: what the process left.
-    :ivar out_of_memory: the kernel has killed something for want of memory since the launch.
+    :ivar memory_kills: how often the kernel has killed for want of memory since the launch.
     """
 
     reason: str | None
     evidence: Evidence
-    out_of_memory: bool = False
+    memory_kills: MemoryKills | None = None
 
     @property
     def orderly(self) -> bool:
@@ -117,15 +118,29 @@ class Ending:
             return f" {SANDBOX_VIOLATED}"
         if self.evidence.exit_code != -signal.SIGKILL:
             return ""
-        if self.out_of_memory:
-            return (
-                " The kernel killed it for want of memory (its out-of-memory killer struck "
-                "meanwhile). Give the VM less memory (mem = size=...), or start fewer at a time."
-            )
+        return f" {_who_killed(self.memory_kills or MemoryKills())}"
+
+
+def _who_killed(kills: MemoryKills) -> str:
+    """Return what is known of who sent SIGKILL, for it was not this library."""
+    remedy = "Give the VM less memory (mem = size=...), or start fewer at a time."
+    if kills.group:
         return (
-            " It was killed from outside: this library did not send that signal, and the "
-            "kernel's out-of-memory killer has not struck since the start."
+            "The kernel killed it for want of memory (its out-of-memory killer struck in the "
+            f"VM's control group meanwhile). {remedy}"
         )
+    if kills.host and kills.group is None:
+        return (
+            "Perhaps the kernel killed it for want of memory: its out-of-memory killer struck on "
+            "the host meanwhile, and the VM's control group does not tell whether there. If it "
+            f"did: {remedy[0].lower()}{remedy[1:]}"
+        )
+    where = ", but not in the control group that the VM was started in" if kills.host else ""
+    has = "has struck since the start" if kills.host else "has not struck since the start"
+    return (
+        "It was killed from outside: this library did not send that signal, and the kernel's "
+        f"out-of-memory killer {has}{where}."
+    )
 
 
 def _needed(action: str) -> str:
@@ -136,7 +151,7 @@ def _needed(action: str) -> str:
 
 
 async def describe_ending(
-    vm: str, instance: Instance, artifacts: str, *, out_of_memory: bool = False
+    vm: str, instance: Instance, artifacts: str, memory_kills: MemoryKills | None = None
 ) -> Ending:
     """Read what a process says or left, before its directory is removed."""
     stderr, serial = await instance.tails()
@@ -152,5 +167,5 @@ async def describe_ending(
             artifacts=artifacts,
             facts=[f"Last events: {events}"] if events else [],
         ),
-        out_of_memory,
+        memory_kills,
     )

@@ -159,7 +159,7 @@ class Machine:
         self.timeline = Timeline()
         artifacts = self.artifacts = self._context.artifacts.new_start(self.name)
         self.notes, self.session, self.uses_ssh = [], None, False
-        await self._process.forget()
+        self._process.forget()
         self.host_keys.forget()
         self.status = VmStatus.STARTING
         try:
@@ -220,7 +220,7 @@ class Machine:
     async def _end_source(self, source: Instance) -> None:
         """End the VM that has become a template; the start goes on with its clone."""
         await self._process.end(lambda instance: stopping.kill(self.name, instance))
-        await self._process.forget()
+        self._process.forget()
         self.status = VmStatus.STARTING
         await self.claims.take(source.spec)
 

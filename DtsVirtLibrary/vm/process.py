@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, TypeVar
 
 from DtsVirtLibrary.errors import HostError, VmDied
-from DtsVirtLibrary.host.memory import out_of_memory_kills
+from DtsVirtLibrary.host.memory import memory_group, memory_kills
 from DtsVirtLibrary.host.protocol import Host
 from DtsVirtLibrary.results import StopStage
 from DtsVirtLibrary.timeline import Timeline
@@ -40,18 +40,15 @@ class VmProcess:
         self._on_end = on_end
         self._artifacts: StartArtifacts | None = None
         self._watch: asyncio.Task[None] | None = None
-        # How often the kernel had killed for want of memory before the launch.
-        self._memory_kills = 0
 
     async def given_back(self) -> None:
         """Return when the last process, if it has ended, has given back what it took."""
         if self._watch is not None:
             await asyncio.wait({self._watch})
 
-    async def forget(self) -> None:
+    def forget(self) -> None:
         """Forget how the last one ended: another is about to be launched."""
         self.ending, self.end_expected = None, False
-        self._memory_kills = await out_of_memory_kills(self._host)
 
     def adopt(self, instance: Instance, artifacts: StartArtifacts, timeline: Timeline) -> None:
         """Watch a process that was launched; `artifacts` get the files that it leaves."""
@@ -62,17 +59,15 @@ class VmProcess:
         self, instance: Instance, artifacts: StartArtifacts, timeline: Timeline
     ) -> None:
         """Note how the process ended, keep its artifacts and give back what it took."""
+        group = await memory_group(self._host, instance.pid)
+        before = await memory_kills(self._host, group)
         try:
             await instance.wait_closed()
         except HostError:
             return  # it was kept, and outlives this run
-        kills = await out_of_memory_kills(self._host)
-        self.ending = await describe_ending(
-            self._vm,
-            instance,
-            str(artifacts.directory),
-            out_of_memory=kills > self._memory_kills,
-        )
+        kills = (await memory_kills(self._host, group)).since(before)
+        directory = str(artifacts.directory)
+        self.ending = await describe_ending(self._vm, instance, directory, kills)
         self._on_end(self.crash is not None)
         self.instance = None
         try:

@@ -8,7 +8,7 @@ Library             ../resources/ControlGroups.py
 Library             ../resources/Failures.py
 Library             SSHLibrary
 
-Test Teardown       Stop All VMs    timeout=0 s
+Test Teardown       Run Keywords    Unfreeze    AND    Stop All VMs    timeout=0 s
 Test Timeout        4 min
 
 Test Tags           faults
@@ -68,13 +68,29 @@ A QEMU That Is Frozen Within A Command
     Send Signal To QEMU Of    vm0    SIGCONT
     VM Should Be Running    vm0
 
-The Kernel Kills QEMU For Want Of Memory
-    [Documentation]    In a control group that has too little for what the guest writes.
-    [Tags]    fault-52    root
-    Create VM    vm0
-    Start VM    vm0    wait_for=agent
+A QEMU That Cannot Be Killed
+    [Documentation]    It waits in the kernel, as if a disk did not answer. What is left is told, and is
+    ...    given back when it ends after all.
+    [Tags]    fault-57    root
+    Create VM    vm0    mem=size=64
+    Start VM    vm0    wait_for=process    warm=False
     ${vm} =    Get VM    vm0
-    Take Memory From    ${vm.pid}
+    Freeze    ${vm.pid}
+    ${error} =    Should Fail Saying    CleanupError
+    ...    VM 'vm0': process ${vm.pid} did not end, not even by SIGKILL; it waits in the kernel *
+    ...    Stop VM    vm0    timeout=0 s
+    Should Contain    ${error}    Its process is in state D (
+    Should Contain    ${error}    Left: that process with its memory, its private directory, its images
+    Unfreeze
+    Stop VM    vm0    timeout=0 s
+    Nothing Should Be Left Of This Run
+
+The Kernel Kills QEMU For Want Of Memory
+    [Documentation]    In a control group that has too little for what the guest writes. The kills of
+    ...    other groups do not count.
+    [Tags]    fault-52    root
+    ${group} =    Start VM In A Control Group    vm0
+    Leave Little Memory    ${group}
     Should Fail Saying    VmDied
     ...    VM 'vm0': its process ended; 'Execute In Guest' needs it running. The kernel killed it for want of memory*
     ...    Execute In Guest    vm0    dd if=/dev/zero of=/run/much bs=1M count=100    timeout=${PATIENCE}
@@ -82,6 +98,18 @@ The Kernel Kills QEMU For Want Of Memory
 
 
 *** Keywords ***
+Start VM In A Control Group
+    [Documentation]    With all else that is started from now on, as the supervisor starts it.
+    [Arguments]    ${vm}
+    Create VM    first    mem=size=64
+    Start VM    first    wait_for=process    warm=False
+    ${first} =    Get VM    first
+    ${group} =    Put Parent In Control Group    ${first.pid}
+    Kill VM    first
+    Create VM    ${vm}
+    Start VM    ${vm}    wait_for=agent
+    RETURN    ${group}
+
 Send Signal To QEMU Of
     [Documentation]    As somebody else would.
     [Arguments]    ${vm}    ${signal}

@@ -195,7 +195,7 @@ class InnerRuns:
         links += [unquote(link) for link in re.findall(r'href="([^"]*)"', report)]
         if not links:
             raise AssertionError("There are no links in the report.")
-        for link in links:
+        for link in (link.partition("#")[0] for link in links):
             if Path(link).is_absolute() or not (run.output / link).is_file():
                 raise AssertionError(f"'{link}' leads to no file below {run.output}.")
         return links

@@ -73,6 +73,16 @@ A Disk Is Plugged In
     Wait Until In Guest    vm0    test -e /sys/class/block/vdb
     Execute In Guest    vm0    echo written | dd of=/dev/vdb conv=fsync    expected_rc=${0}
 
+Its Memory Is In Hugepages
+    [Documentation]    Which that user could not make files for.
+    Reserve Host Hugepages    64M
+    Create VM    vm1    run_as=${SOMEBODY}    mem=size=64,hugepage=yes
+    Start VM    vm1    wait_for=process
+    ${vm} =    Get VM    vm1
+    ${rollup} =    OperatingSystem.Get File    /proc/${vm.pid}/smaps_rollup
+    Should Match Regexp    ${rollup}    (Private|Shared)_Hugetlb: +65536 kB
+    [Teardown]    Run Keywords    Kill VM    vm1    AND    Release Host Hugepages
+
 An Unknown User Is Refused
     [Documentation]    By name.
     Create VM    vm1    run_as=no-such-user

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import shutil
 import signal
 import socket
@@ -270,22 +271,27 @@ async def test_200_processes_leave_no_descriptor_and_no_thread(host: LocalHost) 
 
 
 @pytest.mark.fault(76)
-async def test_endless_output_loses_its_middle(host: LocalHost, tmp_path: Path) -> None:
+async def test_100_mb_of_output_lose_their_middle(host: LocalHost, tmp_path: Path) -> None:
     log = tmp_path / "log"
+    # It writes on when the first half is cut, so that the log is cut twice at least.
     script = (
-        "import os\nos.write(2, b'the first line\\n')\n"
-        "for _ in range(12): os.write(2, b'x' * (1 << 20))\n"
-        "os.write(2, b'\\nthe last line\\n')\n"
-        "while b'were dropped' not in os.pread(2, 60, 1 << 20): pass\n"
-        "os.write(2, b'after it\\n')\n"
+        "import os\n"
+        "def flood():\n"
+        "    for _ in range(50): os.write(2, b'x' * (1 << 20))\n"
+        "    while os.fstat(2).st_size > 8 << 20 or b'dropped' not in os.pread(2, 60, 1 << 20):\n"
+        "        pass\n"
+        "os.write(2, b'the first line\\n')\nflood()\nflood()\nos.write(2, b'\\nthe last line\\n')\n"
     )
     process = await host.spawn(Spawn([*PYTHON, script], QUIET, log))
     assert await within(process.wait()) == 0
     text = log.read_text()
-    assert len(text) < 2 << 20
+    assert len(text) < 9 << 20
     assert text.startswith("the first line\n")
-    assert "bytes were dropped here ...]\n" in text
-    assert text.endswith("\nthe last line\nafter it\n")
+    assert text.endswith("\nthe last line\n")
+    (dropped,) = re.findall(r"\n\[\.\.\. (\d+) bytes were dropped here \.\.\.\]\n", text)
+    note = len(f"\n[... {dropped} bytes were dropped here ...]\n")
+    written = (100 << 20) + len("the first line\n\nthe last line\n")
+    assert int(dropped) + len(text) - note == written, "the number tells of all cuts"
 
 
 @pytest.mark.fault(76)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from DtsVirtLibrary.keywords.report import picture_html, start_report
+import pytest
+
+from DtsVirtLibrary.keywords.report import links, picture_html, start_report
 from DtsVirtLibrary.results import Stage
 
 OUTPUT = Path("/results")
@@ -41,6 +43,14 @@ def test_links_are_relative_to_the_log() -> None:
     assert '<a href="vms/vm0/start-1/serial.log">serial.log</a>' in report()
     elsewhere = report(directory=Path("/elsewhere/a b/start-1"))
     assert 'href="../elsewhere/a%20b/start-1/serial.log"' in elsewhere
+
+
+@pytest.mark.parametrize("worker", ["0", "1/0"])
+def test_links_hold_where_pabot_puts_the_log_together(worker: str) -> None:
+    output = OUTPUT / "pabot_results" / worker
+    html = links(output / "vms/vm0", ["serial.log"], output)
+    # It takes that off.
+    assert html == f'<a href="../../pabot_results/{worker}/vms/vm0/serial.log#">serial.log</a>'
 
 
 def test_a_start_without_stages_is_a_table_without_rows() -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from DtsVirtLibrary.errors import CleanupError, GuestShutdown, HostError, VmDied, VmStateError
+from DtsVirtLibrary.host.memory import MemoryKills
 from DtsVirtLibrary.results import Readiness, StopStage, VmStatus
 from DtsVirtLibrary.vm import process, stopping
 from DtsVirtLibrary.vm.context import MachineContext
@@ -262,19 +263,33 @@ async def test_artifacts_that_cannot_be_kept_do_not_keep_the_process_resources(
 
 
 @pytest.mark.fault(52)
-async def test_a_kill_for_want_of_memory_is_named(
-    machine: Machine, hypervisor: FakeHypervisor, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("kills", "text"),
+    [
+        pytest.param((4, 2), "The kernel killed it for want of memory", id="here"),
+        pytest.param((4, None), "Perhaps the kernel killed it for want of mem", id="perhaps"),
+        pytest.param((4, 1), "has struck since the start, but not in the control", id="elsewhere"),
+        pytest.param((3, 1), "has not struck since the start\\.", id="nowhere"),
+        pytest.param((3, None), "has not struck since the start\\.", id="nowhere, unknown group"),
+    ],
+)
+async def test_who_killed_is_told_as_far_as_it_is_known(
+    machine: Machine,
+    hypervisor: FakeHypervisor,
+    monkeypatch: pytest.MonkeyPatch,
+    kills: tuple[int, int | None],
+    text: str,
 ) -> None:
-    kills = iter([3, 4])
+    counts = iter([MemoryKills(3, 1), MemoryKills(*kills)])
 
-    async def count(host: object) -> int:
-        return next(kills)
+    async def count(host: object, group: str | None) -> MemoryKills:
+        return next(counts)
 
-    monkeypatch.setattr(process, "out_of_memory_kills", count)
+    monkeypatch.setattr(process, "memory_kills", count)
     instance = await running(machine, hypervisor)
     instance.end(-9)
     assert await machine.wait_until_stopped(60)
-    with pytest.raises(VmDied, match="The kernel killed it for want of memory"):
+    with pytest.raises(VmDied, match=text):
         await machine.use("Ping Guest Agent", lambda instance: instance.status())
 
 

@@ -11,6 +11,9 @@ import stat
 LOG_LIMIT = 8 << 20
 LOG_HEAD = 1 << 20
 LOG_TAIL = 64 << 10
+# What stands in the place of the middle, around a number.
+GAP_BEGIN, GAP_END = b"\n[... ", b" bytes were dropped here ...]\n"
+GAP_LONGEST = 60
 
 
 def open_log(path: str) -> int:
@@ -31,6 +34,16 @@ def cut_log(log: int) -> None:
     if not stat.S_ISREG(status.st_mode) or status.st_size <= LOG_LIMIT:
         return
     tail = os.pread(log, LOG_TAIL, status.st_size - LOG_TAIL)
-    dropped = status.st_size - LOG_HEAD - LOG_TAIL
+    before, length = _dropped_before(log)
+    dropped = before + status.st_size - LOG_HEAD - length - LOG_TAIL
     os.ftruncate(log, LOG_HEAD)
-    os.write(log, f"\n[... {dropped} bytes were dropped here ...]\n".encode() + tail)
+    os.write(log, GAP_BEGIN + str(dropped).encode() + GAP_END + tail)
+
+
+def _dropped_before(log: int) -> tuple[int, int]:
+    """Return how many bytes were dropped from a log until now, and how long the note of it is."""
+    found = os.pread(log, GAP_LONGEST, LOG_HEAD)
+    number, end, _ = found.removeprefix(GAP_BEGIN).partition(GAP_END)
+    if found.startswith(GAP_BEGIN) and end and number.isdigit():
+        return int(number), len(GAP_BEGIN) + len(number) + len(end)
+    return 0, 0
