@@ -45,7 +45,7 @@ class Workshop:
         """
         root = self.cache.root
         try:
-            await self.host.make_directory(root)
+            await self.host.make_directory(root, mode=0o700)
             await self.host.write_bytes(f"{root}/CACHEDIR.TAG", CACHE_TAG, mode=0o644)
         except HostError as error:
             raise HostError(

@@ -113,9 +113,21 @@ def write_control(path: HostPath, text: str) -> None:
 
 
 def make_directory(path: HostPath, mode: int) -> None:
-    """Make a directory with its parents; quiet if it is there."""
+    """Make a directory, and those above it that are missing, with a mode; quiet if it is there."""
     with explained("make the directory", path):
-        os.makedirs(path, mode, exist_ok=True)
+        _make_directories(os.path.abspath(path), mode)
+
+
+def _make_directories(path: str, mode: int) -> None:
+    if os.path.isdir(path):
+        return
+    # os.makedirs would let everybody into those above.
+    _make_directories(os.path.dirname(path), mode)
+    try:
+        os.mkdir(path, mode)
+    except FileExistsError:
+        if not os.path.isdir(path):  # else another one has made it meanwhile
+            raise
 
 
 def remove(path: HostPath) -> None:

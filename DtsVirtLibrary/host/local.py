@@ -160,7 +160,7 @@ class LocalHost:
         await asyncio.to_thread(files.write_control, path, text)
 
     async def make_directory(self, path: HostPath, *, mode: int = 0o755) -> None:
-        """Make a directory with its parents; quiet if it is there."""
+        """Make a directory, and those above it that are missing; quiet if it is there."""
         files.make_directory(path, mode)
 
     async def private_directory(self, purpose: str) -> str:

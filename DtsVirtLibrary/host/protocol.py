@@ -248,7 +248,9 @@ class Host(Protocol):
         """
 
     async def make_directory(self, path: HostPath, *, mode: int = 0o755) -> None:
-        """Make a directory with its parents; quiet if it is there.
+        """Make a directory, and those above it that are missing; quiet if it is there.
+
+        :param mode: rights on all that are made, as far as the umask lets them.
 
         :raises HostError: it cannot be made.
         """

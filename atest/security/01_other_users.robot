@@ -27,6 +27,11 @@ ${PASSWORD}      Xq7-pLw9
 ...              trace PID
 ...              take a descriptor of PID
 ...              find a secret in the command line of PID
+...              read the memory of PID by a call
+...              enter the namespaces of PID
+...              let the kernel kill PID first
+...              have PID dump all
+...              signal PID by its descriptor
 ...              set a limit of PID
 ...              move PID to other processors
 ...              change the priority of PID
@@ -100,6 +105,17 @@ Nothing Listens For Other Machines
     Length Should Be    ${addresses}    2
     FOR    ${address}    IN    @{addresses}
         Should Start With    ${address}    0100007F:
+    END
+
+Nothing Else Listens
+    [Documentation]    Neither the run nor its supervisor, and none by a name without a file.
+    FOR    ${process}    IN    @{FACTS}[processes]
+        ${names} =    Get Abstract Sockets    ${process}
+        Should Be Empty    ${names}
+        IF    '${process}' != '${PID}'
+            ${addresses} =    Get Listening Addresses    ${process}
+            Should Be Empty    ${addresses}
+        END
     END
 
 Another Host Key Within One Boot Is Refused

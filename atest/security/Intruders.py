@@ -116,6 +116,8 @@ class Intruders:
             "HOME": str(home),
             "XDG_RUNTIME_DIR": str(home / "runtime"),
             "DTSVIRT_CACHE": "",
+            # Another place than the usual one could be another user's.
+            "DTSVIRT_TEMPLATES": "",
             "PYTHONPATH": str(ROOT),
             "PYTHONDONTWRITEBYTECODE": "yes",
         }
@@ -152,18 +154,31 @@ class Intruders:
             return list(server.recv(number))
 
     @keyword
+    def get_abstract_sockets(self, pid: int) -> list[str]:
+        """Returns the names without a file by which a process has UNIX sockets: for everybody."""
+        inodes = _sockets(int(pid))
+        rows = [line.split() for line in Path(f"/proc/{pid}/net/unix").read_text().splitlines()]
+        return [row[7] for row in rows if len(row) > 7 and row[6] in inodes and row[7][0] == "@"]
+
+    @keyword
     def get_listening_addresses(self, pid: int) -> list[str]:
         """Returns where a process listens for TCP and UDP, as the kernel writes it."""
-        inodes = set()
-        for descriptor in Path(f"/proc/{pid}/fd").iterdir():
-            with contextlib.suppress(OSError):
-                inodes.add(os.readlink(descriptor).removeprefix("socket:[").rstrip("]"))
+        inodes = _sockets(int(pid))
         rows = [
             line.split()
             for name in ("tcp", "tcp6", "udp", "udp6")
             for line in Path(f"/proc/{pid}/net/{name}").read_text().splitlines()[1:]
         ]
         return [row[1] for row in rows if row[9] in inodes and row[3] in (LISTENING, "07")]
+
+
+def _sockets(pid: int) -> set[str]:
+    """Return the inodes of a process's sockets, and the names of its other descriptors."""
+    inodes = set()
+    for descriptor in Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(OSError):
+            inodes.add(os.readlink(descriptor).removeprefix("socket:[").rstrip("]"))
+    return inodes
 
 
 def _program(facts: dict[str, object]) -> str:

@@ -12,6 +12,7 @@ leaves out what would end the VM if it worked.
 from __future__ import annotations
 
 import ctypes
+import errno
 import fcntl
 import json
 import os
@@ -64,6 +65,14 @@ def attempts_on_process(pid: int, secrets: list[str], gentle: bool) -> Iterator[
     yield f"trace {pid}", lambda: _trace(pid)
     yield f"take a descriptor of {pid}", lambda: _descriptor_of(pid)
     yield f"find a secret in the command line of {pid}", lambda: _secret(pid, secrets)
+    yield f"read the memory of {pid} by a call", lambda: _read_memory(pid)
+    yield f"enter the namespaces of {pid}", lambda: _opened(f"/proc/{pid}/ns/net", os.O_RDONLY)
+    yield (
+        f"let the kernel kill {pid} first",
+        lambda: _opened(f"/proc/{pid}/oom_score_adj", os.O_WRONLY),
+    )
+    yield f"have {pid} dump all", lambda: _opened(f"/proc/{pid}/coredump_filter", os.O_WRONLY)
+    yield f"signal {pid} by its descriptor", lambda: _signal_by_descriptor(pid)
     yield f"set a limit of {pid}", lambda: _set_limit(pid)
     yield f"move {pid} to other processors", lambda: _set_affinity(pid)
     yield f"change the priority of {pid}", lambda: _set_priority(pid)
@@ -121,6 +130,24 @@ def _descriptor_of(pid: int) -> None:
         if taken < 0:
             raise OSError(ctypes.get_errno(), "pidfd_getfd")
         os.close(taken)
+    finally:
+        os.close(pidfd)
+
+
+def _read_memory(pid: int) -> None:
+    local = ctypes.create_string_buffer(WORD)
+    vectors = (ctypes.c_size_t * 4)(ctypes.addressof(local), WORD, WORD, WORD)
+    there = ctypes.byref(vectors, 2 * ctypes.sizeof(ctypes.c_size_t))
+    read = LIBC.process_vm_readv(pid, vectors, 1, there, 1, 0)
+    # Nothing lies at that address; who is told so was let in.
+    if read < 0 and ctypes.get_errno() != errno.EFAULT:
+        raise OSError(ctypes.get_errno(), "process_vm_readv")
+
+
+def _signal_by_descriptor(pid: int) -> None:
+    pidfd = os.pidfd_open(pid)
+    try:
+        signal.pidfd_send_signal(pidfd, 0)
     finally:
         os.close(pidfd)
 

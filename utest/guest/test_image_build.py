@@ -310,6 +310,15 @@ async def test_the_key_is_private_and_stays(
     assert public.stdout.split()[:2] == ["ssh-ed25519", first.authorized_key]
 
 
+async def test_nobody_else_gets_into_the_cache(
+    debian: TinyDebian, host: LocalHost, tmp_path: Path
+) -> None:
+    """Who may read an image can keep others from its locks, for example."""
+    cache = tmp_path / "new/dtsvirt"
+    await build(host, cache)
+    assert {path.stat().st_mode & 0o077 for path in (cache.parent, cache, cache / "guest")} == {0}
+
+
 async def test_a_key_that_others_can_read_is_refused(
     debian: TinyDebian, host: LocalHost, cache: Path
 ) -> None:

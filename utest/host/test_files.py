@@ -160,11 +160,13 @@ async def test_control_file_that_refuses_or_is_missing(tmp_path: Path) -> None:
 
 async def test_make_directory(tmp_path: Path) -> None:
     for _ in range(2):
-        await HOST.make_directory(tmp_path / "a/b", mode=0o700)
-    assert (tmp_path / "a/b").stat().st_mode & 0o777 == 0o700
+        await HOST.make_directory(tmp_path / "a/b/c", mode=0o700)
+    made = [tmp_path / "a", tmp_path / "a/b", tmp_path / "a/b/c"]
+    assert {path.stat().st_mode & 0o777 for path in made} == {0o700}
     (tmp_path / "file").touch()
-    with pytest.raises(HostError, match="Cannot make the directory"):
-        await HOST.make_directory(tmp_path / "file")
+    for path in (tmp_path / "file", tmp_path / "file/below", Path("/proc/no-such/below")):
+        with pytest.raises(HostError, match="Cannot make the directory"):
+            await HOST.make_directory(path)
 
 
 async def test_remove(tmp_path: Path) -> None:

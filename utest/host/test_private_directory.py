@@ -170,6 +170,7 @@ LIVING = {"boot_id": own_identity().boot_id, "pid": own_identity().pid}
     [
         ({**MARK, "identity": DEAD}, True),
         ({**MARK, "identity": {**DEAD, "boot_id": "an earlier one"}}, True),
+        ({**MARK, "identity": {**DEAD, "boot_id": "an earlier one"}, "pid_namespace": "x"}, True),
         ({**MARK, "identity": {**LIVING, "start_time": own_identity().start_time}}, False),
         ({**MARK, "identity": DEAD, "machine": "another"}, False),
         ({**MARK, "identity": DEAD, "pid_namespace": "pid:[1]"}, False),
