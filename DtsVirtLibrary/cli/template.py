@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
@@ -26,20 +27,25 @@ def add_parser(subparsers: Any) -> None:
     remove_parser = actions.add_parser(
         "remove", help="remove some", description="Remove templates by their keys."
     )
-    remove_parser.add_argument("key", nargs="+", help="as `dtsvirt template list` shows it")
+    remove_parser.add_argument(
+        "key", metavar="KEY", nargs="+", help="as `dtsvirt template list` shows it"
+    )
     remove_parser.set_defaults(function=remove)
     clean_parser = actions.add_parser("clean", help="remove all", description="Remove all.")
     clean_parser.set_defaults(function=clean)
 
 
 def list_templates(arguments: argparse.Namespace) -> int:
-    """Print each template with its size and place, the one used last first."""
+    """Print each template with its size, age and place, the one used last first."""
 
     async def listing(store: TemplateStore) -> list[str]:
         lines = []
         for info in await store.infos():
             size = f"{info.size / 1e6:.0f} MB"
-            lines.append(f"{info.key}: {info.description} (QEMU {info.version}, {size})")
+            saved = datetime.fromtimestamp(info.saved_at).strftime("%Y-%m-%d %H:%M")
+            lines.append(
+                f"{info.key}: {info.description} (QEMU {info.version}, {size}, saved {saved})"
+            )
             lines.append(f"  {info.directory}")
         return lines or ["no templates"]
 

@@ -33,9 +33,10 @@ class CommandKeywords:
     ) -> CommandResult:
         """Runs a command on the VMs' host and returns rc, stdout and stderr.
 
-        A ``command`` alone goes through the shell; with ``arguments`` it is a program, and
-        no shell sees them. With ``expected_rc`` any other exit code fails the keyword. A
-        command that takes longer than ``timeout`` is killed and fails the keyword.
+        The result is as that of `Execute In Guest`. A ``command`` alone goes through the
+        shell; with ``arguments`` it is a program, and no shell sees them. With
+        ``expected_rc`` any other exit code fails the keyword. A command that takes longer
+        than ``timeout`` is killed and fails the keyword.
 
         | ${result} = | `Execute On Host` | uname -r |
         | `Execute On Host` | ip | netns | list | expected_rc=0 |

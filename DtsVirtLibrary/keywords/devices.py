@@ -38,7 +38,9 @@ class DeviceKeywords:
 
         ``driver`` is ``vhost-user``, ``virtio-net-pci``, ``vfio-pci`` (or the old
         ``pci-assign``), ``vhost-cuse``, ``virtio-crypto``, or any other device of the
-        QEMU binary. The options of each stand in the table of parameters.
+        QEMU binary. The options of each stand in the table of parameters. A vhost-user card
+        can be plugged in only if the VM was started with one, or with ``mem=hugepage=yes``.
+        The guest's driver shows what was plugged in a moment later; `Add VM Net` has an example.
 
         | `Add VM Device` | vm0 | driver=vhost-user | opt_path=./vhost-net0 | opt_mac=00:00:20:00:00:20 |
         | `Add VM Device` | vm0 | driver=vfio-pci | opt_host=0000:07:10.0 |
@@ -62,7 +64,12 @@ class DeviceKeywords:
 
         The card stands beside the control card, by which the guest is reached over SSH. But
         if a user network is added before the start, its card is the control card.
-        """
+
+        The guest's driver shows what was plugged into a running VM a moment later:
+
+        | ${id} = | `Add VM Net` | vm0 | type=user | opt_mac=52:54:00:00:00:77 |
+        | Wait Until Keyword Succeeds | 30 s | 0.5 s | `Execute In Guest` | vm0 | grep -r 52:54:00:00:00:77 /sys/class/net/*/address | expected_rc=0 |
+        """  # noqa: E501 - a table row is one line
         from DtsVirtLibrary.vm.networks import add_net, plug_net
 
         machine = self._context.machine(vm)
@@ -101,7 +108,9 @@ class DeviceKeywords:
     ) -> None:
         """Unplugs a device of a running VM by its id and waits until the guest let it go.
 
-        | ${id} = | `Add VM Device` | vm0 | driver=virtio-net-pci | opt_netdev=extra |
+        What was plugged in with it, such as a card's back end, goes too.
+
+        | ${id} = | `Add VM Net` | vm0 | type=user | opt_model=virtio |
         | `Remove VM Device` | vm0 | ${id} |
         """
         from DtsVirtLibrary.loop import Deadline

@@ -50,6 +50,10 @@ class GuestKeywords:
     ) -> dict[str, GuestInterface]:
         """Returns the guest's network interfaces by name, with MAC and IP addresses.
 
+        Each has ``name``, ``mac``, ``ipv4`` (its first IPv4 address, or None) and ``addresses``,
+        of which each has ``address``, ``prefix`` (bits of the network) and ``family`` (``ipv4``
+        or ``ipv6``).
+
         | ${interfaces} = | `Get Guest Interfaces` | vm0 |
         | Should Be Equal | ${interfaces['host_connect'].ipv4} | 10.0.2.15 |
         """
@@ -90,7 +94,8 @@ class GuestKeywords:
         It needs neither network nor login. A ``command`` alone goes through the guest's
         shell; with ``arguments`` it is a program, and no shell sees them. With
         ``expected_rc`` any other exit code fails the keyword. A command that takes longer
-        than ``timeout`` is killed in the guest and fails the keyword.
+        than ``timeout`` is killed in the guest and fails the keyword. The result's
+        ``truncated`` is true if the agent cut an output, which it does at 16 MiB.
 
         | ${result} = | `Execute In Guest` | vm0 | uname -r |
         | Should Be Equal As Integers | ${result.rc} | 0 |

@@ -55,7 +55,8 @@ class LifecycleKeywords:
         With ``config``, the VM is the section ``name`` of that file. Without, it is the
         section of a file loaded by `Load VM Config`, if one has it. ``parameters`` are the
         file's own, with the same values as text or as dictionaries and lists, and each
-        replaces the file's. A VM with neither disk nor kernel boots the embedded guest.
+        replaces the file's; ``${NONE}`` takes the file's away. A VM with neither disk nor
+        kernel boots the embedded guest.
 
         | `Create VM` | vm0 |
         | `Create VM` | vm1 | conf/vxlan_sample.cfg |
@@ -70,7 +71,10 @@ class LifecycleKeywords:
 
     @keyword(name="Get VM", tags=("VM", "Getter"))
     def get_vm(self, vm: str) -> VmInfo:
-        """Returns what is known of a VM: status, process id, guest session, artifacts.
+        """Returns what is known of a VM: ``name``, ``status``, ``pid``, ``session``, ``artifacts``.
+
+        ``pid`` is QEMU's process id while it runs, ``session`` what `Start VM` returned, and
+        ``artifacts`` the directory of the last start's files. Each is None where there is none.
 
         | ${vm0} = | `Get VM` | vm0 |
         | Log | ${vm0.status} |
@@ -112,6 +116,10 @@ class LifecycleKeywords:
         ``fresh_identity=True`` a clone gets SSH host keys, a machine id and a random seed of
         its own before the keyword returns, which takes it some time; its default is the
         configuration's ``warm = fresh_identity=...``, else False.
+
+        The session has ``name``, ``host`` and ``port`` (where SSH connects to), ``username``,
+        ``key``, ``ip`` (the guest's own address), ``interfaces`` (those of `Get Guest Interfaces`
+        at the start), ``pci_mapping`` (see `Get VM PCI Mapping`), ``accelerator`` and ``stages``.
 
         The VM is started when the host has its memory or hugepages free that nobody else
         counts on who is starting VMs (other pabot processes); ``wait_for_host`` is the deadline
@@ -213,6 +221,7 @@ class LifecycleKeywords:
         For a VM that was started with ``wait_for=agent``, or whose connection was closed; one
         that is open is closed first. The guest's SSH server must show the host key that the
         guest agent has read, or, in a guest without agent, that it showed first since its boot.
+        Returns the guest session; see `Start VM`.
 
         | `Start VM` | vm0 | wait_for=agent |
         | `Log In To VM` | vm0 |

@@ -98,6 +98,10 @@ class SnapshotKeywords:
     def list_vm_templates(self) -> list[TemplateInfo]:
         """Returns the templates that are stored on the host, the one used last first.
 
+        Each has ``key``, ``vm`` (the VM that it was made of), ``description``, ``version`` (of
+        QEMU), ``memory_mib``, ``size`` (in bytes), ``saved_at`` (in seconds since 1970) and
+        ``directory``.
+
         | @{templates} = | `List VM Templates` |
         | Log | ${templates[0].description} |
         """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from robot.api import TestSuite as Suite
 from robot.libdocpkg import LibraryDocumentation
 from robot.libdocpkg.model import KeywordDoc
 
+from DtsVirtLibrary import results
 from utest.keywords.specification import GOLDEN, specification
 
 LIBRARY = LibraryDocumentation("DtsVirtLibrary")
@@ -17,6 +19,16 @@ KEYWORDS: list[KeywordDoc] = list(LIBRARY.keywords)
 SETTINGS = (
     "*** Settings ***\nLibrary    DtsVirtLibrary\nLibrary    SSHLibrary\nLibrary    Process\n"
 )
+
+ROOT = Path(__file__).resolve().parents[2]
+SUITES = [
+    (path.name, suite)
+    for path in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
+    for suite in re.findall(r"^```robotframework\n(.*?)^```", path.read_text("utf-8"), re.M | re.S)
+    if suite.startswith("*** Settings ***")
+]
+# What helps nobody who writes a test.
+UNTOLD = {"growth"}
 
 # SSHLibrary and paramiko use what newer versions of Python and cryptography deprecate.
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
@@ -51,6 +63,37 @@ def test_every_example_would_run(keyword: KeywordDoc, tmp_path: Path) -> None:
     body = "\n".join(f"    {line}" for line in lines)
     suite = f"{SETTINGS}*** Test Cases ***\nExample\n    No Operation\n{body}\n"
     assert problems_of(suite, tmp_path) == []
+
+
+@every_keyword
+def test_what_is_returned_is_told(keyword: KeywordDoc) -> None:
+    told = keyword.doc
+    for name in re.findall(r"`([A-Z][^`]+)`", keyword.doc):
+        told += "".join(other.doc for other in KEYWORDS if other.name == name)
+    for kind in returned(keyword):
+        fields = {item.name for item in dataclasses.fields(kind)}
+        assert {name for name in fields if not re.search(rf"\b{name}\b", told)} <= UNTOLD
+
+
+def returned(keyword: KeywordDoc) -> list[type]:
+    """Return the classes of this library that a keyword returns, also within others."""
+    names = re.findall(r"\w+", str(keyword.args.return_type))
+    kinds = [getattr(results, name) for name in names if hasattr(results, name)]
+    return [kind for kind in kinds if dataclasses.is_dataclass(kind)]
+
+
+def test_keywords_return_objects_of_this_library() -> None:
+    kinds = {kind for keyword in KEYWORDS for kind in returned(keyword)}
+    assert {results.VmInfo, results.GuestSession, results.TemplateInfo} <= kinds
+
+
+@pytest.mark.parametrize(("document", "suite"), SUITES)
+def test_the_suites_of_the_documents_would_run(document: str, suite: str, tmp_path: Path) -> None:
+    assert problems_of(suite, tmp_path) == []
+
+
+def test_the_documents_have_suites() -> None:
+    assert {document for document, _ in SUITES} >= {"README.md", "warm_start.md", "guest.md"}
 
 
 def test_the_example_of_the_introduction_would_run(tmp_path: Path) -> None:
