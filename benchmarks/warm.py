@@ -36,8 +36,8 @@ from DtsVirtLibrary.keywords.settings import ClosingScope, Settings  # noqa: E40
 from DtsVirtLibrary.results import Readiness  # noqa: E402
 from DtsVirtLibrary.spec import Accelerator  # noqa: E402
 from DtsVirtLibrary.vm import snapshots  # noqa: E402
+from DtsVirtLibrary.vm.login import prepare_login  # noqa: E402
 from DtsVirtLibrary.vm.machine import Machine  # noqa: E402
-from DtsVirtLibrary.vm.operations import prepare_login  # noqa: E402
 from DtsVirtLibrary.vm.templates import make_template  # noqa: E402
 
 PATIENCE = 300.0

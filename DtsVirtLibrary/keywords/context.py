@@ -139,7 +139,7 @@ class LibraryContext:
         :raises SshError: the login failed.
         :raises VmDied: the VM's process ended meanwhile.
         """
-        from DtsVirtLibrary.vm.operations import prepare_login
+        from DtsVirtLibrary.vm.login import prepare_login
 
         assert machine.session is not None
         login, access = self.run(prepare_login(self.parts.host, machine))

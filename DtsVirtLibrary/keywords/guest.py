@@ -74,7 +74,7 @@ class GuestKeywords:
 
         | ${ip} = | `Get VM IP` | vm0 |
         """
-        from DtsVirtLibrary.vm.operations import ip_address
+        from DtsVirtLibrary.vm.agent import ip_address
 
         seconds = self._agent_seconds(timeout)
         return str(self._context.run(ip_address(self._context.machine(vm), interface, seconds)))
@@ -141,7 +141,7 @@ class GuestKeywords:
 
         | `Put File In Guest` | vm0 | ${CURDIR}/traffic.conf | /root/traffic.conf |
         """
-        from DtsVirtLibrary.vm.operations import put_file
+        from DtsVirtLibrary.vm.agent import put_file
 
         context = self._context
         machine = context.machine(vm)
@@ -162,7 +162,7 @@ class GuestKeywords:
 
         | `Get File From Guest` | vm0 | /var/log/messages | ${OUTPUT_DIR}/messages |
         """
-        from DtsVirtLibrary.vm.operations import get_file
+        from DtsVirtLibrary.vm.agent import get_file
 
         context = self._context
         machine = context.machine(vm)

@@ -227,7 +227,7 @@ class LifecycleKeywords:
         | `Log In To VM` | vm0 |
         | Execute Command | uptime |
         """
-        from DtsVirtLibrary.vm.operations import wait_for_login
+        from DtsVirtLibrary.vm.login import wait_for_login
 
         context = self._context
         machine = context.machine(vm)

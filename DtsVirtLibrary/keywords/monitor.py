@@ -156,7 +156,7 @@ class MonitorKeywords:
         | `Capture VM Screenshot` | vm0 |
         """
         from DtsVirtLibrary.keywords.report import picture_html
-        from DtsVirtLibrary.vm.operations import capture_screenshot
+        from DtsVirtLibrary.vm.screenshot import capture_screenshot
 
         context = self._context
         path, picture = context.run(capture_screenshot(context.machine(vm), context.runner, file))

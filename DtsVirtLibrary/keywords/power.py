@@ -26,7 +26,7 @@ class PowerKeywords:
 
         | `Pause VM` | vm0 |
         """
-        from DtsVirtLibrary.vm.operations import pause
+        from DtsVirtLibrary.vm.power import pause
 
         self._context.run(pause(self._context.machine(vm)))
 
@@ -36,7 +36,7 @@ class PowerKeywords:
 
         | `Resume VM` | vm0 |
         """
-        from DtsVirtLibrary.vm.operations import resume
+        from DtsVirtLibrary.vm.power import resume
 
         self._context.run(resume(self._context.machine(vm)))
 
@@ -50,7 +50,7 @@ class PowerKeywords:
         | `Reset VM` | vm0 |
         | `Wait Until Guest Is Ready` | vm0 |
         """
-        from DtsVirtLibrary.vm.operations import reset
+        from DtsVirtLibrary.vm.power import reset
 
         context = self._context
         context.sessions.close(vm)
@@ -66,7 +66,7 @@ class PowerKeywords:
         | `Reboot Guest` | vm0 |
         | Execute Command | uptime |
         """
-        from DtsVirtLibrary.vm.operations import reboot
+        from DtsVirtLibrary.vm.power import reboot
 
         self._come_back(vm, lambda machine: reboot(machine, timeout.total_seconds()))
 
@@ -82,7 +82,7 @@ class PowerKeywords:
         | `Wait Until Guest Is Ready` | vm0 |
         | Execute Command | uptime |
         """
-        from DtsVirtLibrary.vm.operations import wait_until_ready_again
+        from DtsVirtLibrary.vm.power import wait_until_ready_again
 
         self._come_back(
             vm, lambda machine: wait_until_ready_again(machine, timeout.total_seconds())

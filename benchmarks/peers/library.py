@@ -26,7 +26,7 @@ from DtsVirtLibrary.guest import ssh  # noqa: E402
 from DtsVirtLibrary.keywords.settings import ClosingScope, Settings  # noqa: E402
 from DtsVirtLibrary.results import Readiness  # noqa: E402
 from DtsVirtLibrary.spec import Accelerator, Login, Origin  # noqa: E402
-from DtsVirtLibrary.vm.operations import prepare_login  # noqa: E402
+from DtsVirtLibrary.vm.login import prepare_login  # noqa: E402
 from DtsVirtLibrary.vm.templates import make_template  # noqa: E402
 
 PATIENCE = 300.0

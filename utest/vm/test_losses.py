@@ -20,7 +20,7 @@ from DtsVirtLibrary.errors import (
     WaitTimeout,
 )
 from DtsVirtLibrary.results import GuestLoss, LossKind, MonitorEvent, Readiness, VmStatus
-from DtsVirtLibrary.vm import operations, states
+from DtsVirtLibrary.vm import power, states
 from DtsVirtLibrary.vm.context import MachineContext
 from DtsVirtLibrary.vm.machine import Machine
 from utest.fakes.hypervisor import FakeHypervisor, FakeInstance
@@ -102,7 +102,7 @@ async def test_a_stop_tells_of_a_panic_that_no_keyword_saw(
 
 
 async def test_a_paused_guest_is_not_waited_for(machine: Machine, instance: FakeInstance) -> None:
-    await operations.pause(machine)
+    await power.pause(machine)
     instance.run_state = "paused"
     instance.calls.clear()
     with pytest.raises(VmStateError, match="VM 'vm0' is paused; 'Ping' needs its CPUs to run"):
@@ -113,7 +113,7 @@ async def test_a_paused_guest_is_not_waited_for(machine: Machine, instance: Fake
 async def test_a_guest_that_was_resumed_otherwise_is_used(
     machine: Machine, instance: FakeInstance
 ) -> None:
-    await operations.pause(machine)
+    await power.pause(machine)
     instance.run_state = "running"
     await machine.use("Ping", lambda item: item.agent.ping(timeout=1), needs_guest=True)
     assert machine.status is VmStatus.RUNNING
@@ -162,7 +162,7 @@ async def test_who_waits_for_the_guest_expects_it_to_boot(
     machine: Machine, instance: FakeInstance
 ) -> None:
     instance.agent_ready.clear()
-    waiting = asyncio.ensure_future(operations.wait_until_ready_again(machine, 60))
+    waiting = asyncio.ensure_future(power.wait_until_ready_again(machine, 60))
     while "wait_for_agent" not in instance.calls[2:]:
         await asyncio.sleep(0)
     assert instance.resets_expected
