@@ -87,9 +87,14 @@ class WarmStart:
         return await self._hypervisor.launch(self._spec, self._deadline, self._timeline, self._keep)
 
     async def _clone(self) -> Instance:
-        return await self._hypervisor.launch_clone(
-            self._spec, self._deadline, self._timeline, self._keep
-        )
+        try:
+            return await self._hypervisor.launch_clone(
+                self._spec, self._deadline, self._timeline, self._keep
+            )
+        except TemplateError:
+            # What the clone reached is no part of the start that comes in its place.
+            self._timeline.clear()
+            raise
 
     async def _make(self, source: Instance) -> bool:
         """Let the source become ready, save it and end it; False for one that runs on."""

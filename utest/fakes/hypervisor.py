@@ -355,6 +355,7 @@ class FakeHypervisor:
         keep: Callable[[Mapping[str, bytes]], Awaitable[None]],
     ) -> FakeInstance:
         if self.template_failure is not None:
+            timeline.reached("QMP answered")
             raise self.template_failure
         if not self.has_template:
             raise TemplateMissing("There is no template yet.")

@@ -64,6 +64,7 @@ async def test_a_template_that_cannot_serve_leads_to_a_new_one(
     hypervisor.source_failure = TemplateError("no room")
     stages = await warm(machine)
     assert stages[0] == "process started"
+    assert "QMP answered" not in stages
     assert machine.notes[:2] == ["VM 'vm0': it was broken", "VM 'vm0': boots cold: no room"]
 
 
