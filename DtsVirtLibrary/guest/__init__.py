@@ -1,1 +1,1 @@
-"""What runs inside a VM: the embedded guest's image, and ways to reach a guest."""
+"""What runs inside a VM: the guests that the library builds, and ways to reach a guest."""

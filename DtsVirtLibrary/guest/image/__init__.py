@@ -1,4 +1,4 @@
-"""The guest that the library builds itself, and the cache that it is kept in."""
+"""The embedded guest: a kernel and an initramfs that the library builds itself."""
 
 from DtsVirtLibrary.guest.image.builder import GuestImage, embedded_guest, login_key
 from DtsVirtLibrary.guest.image.recipe import GUEST_APPEND

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from DtsVirtLibrary.errors import HostError
 from DtsVirtLibrary.guest.cache import Build, GuestCache, Manifest, short_digest
 from DtsVirtLibrary.guest.image.initramfs import initramfs, kernel_release
-from DtsVirtLibrary.guest.image.key import LoginKey, find_key, make_key
 from DtsVirtLibrary.guest.image.packages import Package, PackageSource, unavailable
 from DtsVirtLibrary.guest.image.recipe import Recipe, recipe_digest, recipe_of
 from DtsVirtLibrary.guest.image.tree import Tree
 from DtsVirtLibrary.guest.image.vmlinux import extract_vmlinux
+from DtsVirtLibrary.guest.key import LoginKey, find_key, make_key
 from DtsVirtLibrary.guest.workshop import Progress, Workshop, megabytes
 from DtsVirtLibrary.host.protocol import Host
 
