@@ -160,7 +160,7 @@ class GuestKeywords:
 
         Directories above ``destination`` are made.
 
-        | `Get File From Guest` | vm0 | /var/log/messages | ${OUTPUT_DIR}/messages |
+        | `Get File From Guest` | vm0 | /etc/passwd | ${OUTPUT_DIR}/passwd |
         """
         from DtsVirtLibrary.vm.agent import get_file
 
