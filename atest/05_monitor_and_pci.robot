@@ -2,6 +2,7 @@
 Documentation       QEMU's monitor, and PCI devices as the host and as the guest name them.
 
 Resource            resources/common.resource
+Library             resources/Failures.py
 
 Suite Setup         Start A VM Of Each Machine Type
 Suite Teardown      Stop All VMs
@@ -40,7 +41,7 @@ The Human Monitor Answers In Text
     [Tags]    fault-54
     ${text} =    Run Monitor Command    pc    info name
     Should Be Equal    ${text.strip()}    pc
-    Run Keyword And Expect Error
+    Should Fail Saying    MonitorCommandError
     ...    VM 'pc': QEMU's human monitor refused 'no-such-command': unknown command: 'no-such-command'*
     ...    Run Monitor Command    pc    no-such-command
     VM Should Be Running    pc

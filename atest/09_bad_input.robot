@@ -33,7 +33,7 @@ A Configuration File That Is Not There
     ${error} =    Should Fail With    ConfigError    Create VM    vm0    no.cfg
     Should Match    ${error.summary}
     ...    Configuration file 'no.cfg' does not exist. Looked at '*/no.cfg' and '${CURDIR}/no.cfg'.
-    Run Keyword And Expect Error
+    Should Fail Saying    ConfigError
     ...    Configuration file '/no/such.yaml' does not exist.*
     ...    Load VM Config    /no/such.yaml
 
@@ -152,7 +152,7 @@ QEMU That Ends At Once
     [Documentation]    Its exit code and its own words are in the message, the artifacts are kept.
     [Tags]    fault-49
     Create VM    vm0    usercmd=cmd="-fw_cfg name=opt/x,file=/no/such/file"
-    ${error} =    Run Keyword And Expect Error
+    ${error} =    Should Fail Saying    StartError
     ...    VM 'vm0': QEMU ended while it started: -fw_cfg *No such file or directory*
     ...    Start VM    vm0
     Should Contain    ${error}    Process ended: exit code 1
@@ -168,7 +168,7 @@ A Guest That Never Answers
     [Documentation]    Its VM is ended at the deadline; the console's tail tells why it was silent.
     [Tags]    fault-61
     Create VM With A Guest That Never Answers    vm0
-    ${error} =    Run Keyword And Expect Error
+    ${error} =    Should Fail Saying    AgentTimeout
     ...    VM 'vm0': the guest agent did not answer within *
     ...    Start VM    vm0    timeout=5 s
     Should Contain    ${error}    This guest has nothing more to say.

@@ -4,6 +4,7 @@ Documentation       What a guest, or a tester, does that the library did not do:
 
 Resource            resources/common.resource
 Library             SSHLibrary
+Library             resources/Failures.py
 
 Test Teardown       Stop All VMs    timeout=0
 Test Timeout        4 min
@@ -16,20 +17,20 @@ A Kernel Panic Ends The Keyword That Waits
     [Documentation]    And it is told to the next one that needs the guest.
     [Tags]    fault-59
     Start A Guest
-    ${error} =    Run Keyword And Expect Error    *
+    ${error} =    Should Fail Saying    GuestPanic    *
     ...    Execute In Guest    vm0    echo c > /proc/sysrq-trigger    timeout=60 s
     Should Start With
     ...    ${error}
     ...    VM 'vm0': the guest's kernel panicked (sysrq triggered crash); 'Execute In Guest' needs it running.
     Should Contain    ${error}    Serial console, last lines:
     Should Contain    ${error}    </TASK>
-    Run Keyword And Expect Error    *the guest's kernel panicked*    Ping Guest Agent    vm0
+    Should Fail Saying    GuestPanic    *the guest's kernel panicked*    Ping Guest Agent    vm0
 
 A Guest That Panicked Can Be Looked At And Reset
     [Documentation]    After the reset it is a guest like any other.
     [Tags]    fault-59
     Start A Guest
-    Run Keyword And Expect Error    *panicked*
+    Should Fail Saying    GuestPanic    *panicked*
     ...    Execute In Guest    vm0    echo c > /proc/sysrq-trigger    timeout=60 s
     ${status} =    Get VM Status    vm0
     Should Be Equal    ${status}    crashed

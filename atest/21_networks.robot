@@ -4,6 +4,7 @@ Documentation       Bridges and taps between VMs and a network namespace, and us
 
 Resource            resources/guest.resource
 Library             Process
+Library             resources/Failures.py
 
 Suite Setup         Start Two VMs On One Bridge
 Suite Teardown      Stop All VMs
@@ -79,7 +80,7 @@ A Tap That Another Program Has Open Is Told
     ...    qemu-system-x86_64 -machine none -nodefaults -display none -monitor stdio -netdev ${netdev}
     ...    prompt=(qemu)
     Create VM    third    net=type=nic;type=user;type=nic,opt_vlan=1;type=tap,opt_vlan=1,opt_ifname=${tap}
-    Run Keyword And Expect Error
+    Should Fail Saying    HostError
     ...    VM 'third': tap '${tap}' is in use: process * (qemu-system-x86) has it open. *
     ...    Start VM    third    wait_for=process    warm=${FALSE}
     [Teardown]    Stop Application    holder    quit

@@ -3,6 +3,7 @@ Documentation       Guest memory in hugepages of the host. Needs root.
 
 Resource            resources/guest.resource
 Library             Process
+Library             resources/Failures.py
 
 Suite Setup         Start Two VMs On Reserved Pages
 Suite Teardown      Stop VMs And Release Pages
@@ -38,7 +39,7 @@ A VM For Which There Are Too Few Is Not Started
     ${needed} =    Evaluate    $pool.available + -(-(64 * 1024) // $pool.page_size_kib)
     VAR    ${mebibytes_needed}    ${{ $needed * $pool.page_size_kib // 1024 }}
     Create VM    vm2    mem=size=${mebibytes_needed},hugepage=yes
-    ${error} =    Run Keyword And Expect Error
+    ${error} =    Should Fail Saying    HostError
     ...    VM 'vm2': ${needed} hugepages of * (${mebibytes_needed} MiB) are needed on *
     ...    Start VM    vm2    wait_for=process
     Should Contain    ${error}    ${pool.available} are free of ${pool.total}

@@ -3,6 +3,7 @@ Documentation       vhost-user cards on the way to their back end: the memory th
 ...                 what is said where it is missing. With a back end, other suites use them.
 
 Resource            resources/common.resource
+Library             resources/Failures.py
 
 Test Teardown       Stop All VMs    timeout=0 s
 
@@ -34,7 +35,7 @@ A Missing Socket Is Told
     [Tags]    fault-37
     Create VM    vm0
     Add VM Device    vm0    driver=vhost-user    opt_path=${SOCKET}
-    Run Keyword And Expect Error
+    Should Fail Saying    BackendError
     ...    VM 'vm0': QEMU cannot reach the back end behind the socket '${SOCKET}': No such file*
     ...    Start VM    vm0
     ${status} =    Get VM Status    vm0
@@ -45,7 +46,7 @@ A Server That Nobody Connects To Is Named
     [Tags]    fault-41
     Create VM    vm0
     Add VM Device    vm0    driver=vhost-user    opt_path=${SOCKET}    opt_server=yes
-    Run Keyword And Expect Error
+    Should Fail Saying    StartTimeout
     ...    VM 'vm0': QEMU did not answer within * It listens on '${SOCKET}' until the vhost-user*
     ...    Start VM    vm0    timeout=3 s
     ${status} =    Get VM Status    vm0
@@ -64,7 +65,7 @@ A Running VM Without Shared Memory Takes No Such Card
     [Tags]    fault-36
     Create VM    vm0
     Start VM    vm0    wait_for=process
-    Run Keyword And Expect Error
+    Should Fail Saying    VmStateError
     ...    VM 'vm0' was started without shared memory*Give the VM one vhost-user card before*
     ...    Add VM Device    vm0    driver=vhost-user    opt_path=${SOCKET}
 

@@ -6,6 +6,7 @@ Resource          ../resources/guest.resource
 Library           SSHLibrary
 Library           Intruders.py
 Library           Processes.py
+Library           ../resources/Failures.py
 
 Suite Setup       Start VM That Has Everything
 Suite Teardown    End What Was Started
@@ -125,7 +126,7 @@ Another Host Key Within One Boot Is Refused
     Ask Guest    vm0    mv /run/ssh_host_ed25519_key /run/ssh_host_ed25519_key.pub /root/
     Ask Guest    vm0    kill $(pidof sshd)
     Wait Until In Guest    vm0    test -e /run/ssh_host_ed25519_key.pub
-    Run Keyword And Expect Error
+    Should Fail Saying    HostKeyError
     ...    VM 'vm0': the SSH server on 127.0.0.1:${SESSION.port} shows the host key *the guest's is *
     ...    Log In To VM    vm0
     VM Should Be Running    vm0

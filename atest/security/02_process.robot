@@ -4,6 +4,7 @@ Documentation     What the QEMU process itself may do, and what it has from the 
 
 Resource          ../resources/guest.resource
 Library           Processes.py
+Library           ../resources/Failures.py
 
 Suite Setup       Start VM In Suite
 Suite Teardown    Stop All VMs    timeout=0 s
@@ -73,7 +74,7 @@ A Program That QEMU Starts Is Its End
     [Tags]    fault-48
     Create VM With A Guest That Never Answers    vm2
     Start VM    vm2    wait_for=process    warm=${False}
-    Run Keyword And Expect Error
+    Should Fail Saying    VmDied
     ...    VM 'vm2': its process ended; *SIGSYS*QEMU's sandbox (seccomp) denies*
     ...    Run QMP Command    vm2    migrate    uri=exec:cat >/dev/null
     [Teardown]    Stop VM    vm2
@@ -83,7 +84,7 @@ An Option That Needs A Program Is Told
     [Tags]    fault-48
     Create VM With A Guest That Never Answers    vm3
     Set VM Parameter    vm3    usercmd    cmd=-nic tap,script=/bin/true,downscript=no
-    ${text} =    Run Keyword And Expect Error
+    ${text} =    Should Fail Saying    StartError
     ...    VM 'vm3': QEMU ended while it started. *
     ...    Start VM    vm3    wait_for=process    warm=${False}
     Should Match Regexp    ${text}    SIGSYS.*sandbox.*that usercmd gave: -nic\\.

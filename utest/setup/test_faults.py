@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
 from DtsVirtLibrary import errors
-from reliability.faults import PAGE, Fault, Proof, find_tests, page, read_faults
+from reliability.faults import PAGE, ROOT, Fault, Proof, find_tests, page, read_faults
 
 FAULTS = read_faults()
 TESTS = find_tests()
@@ -55,6 +56,18 @@ def test_the_page_is_up_to_date() -> None:
     assert PAGE.read_text(encoding="utf-8") == page(FAULTS, TESTS), (
         "run `python -m reliability.faults` and commit docs/faults.md"
     )
+
+
+@pytest.mark.parametrize(
+    "fault", [fault for fault in FAULTS if not fault.untested], ids=lambda fault: fault.number
+)
+def test_its_tests_look_at_the_classes_of_its_errors(fault: Fault) -> None:
+    """And not at their texts alone, which another class could have."""
+    paths = {test.path for test in TESTS if fault.number in test.faults}
+    words = {
+        word for path in paths for word in re.findall(r"\w+", (ROOT / path).read_text("utf-8"))
+    }
+    assert [name for name in fault.errors if name not in words] == []
 
 
 def test_tests_are_found_by_tag_and_by_marker(tmp_path: Path) -> None:
