@@ -149,7 +149,8 @@ class MonitorKeywords:
         """Saves the VM's display as PNG, shows it in log.html and returns the file's path.
 
         The VM needs a display: ``vnc=auto=yes`` gives it one. Without ``file``, the
-        picture is kept with the artifacts of the VM.
+        picture is kept with the artifacts of the VM. The embedded guest writes to its serial
+        console, so that its display keeps what the firmware showed.
 
         | `Create VM` | vm0 | vnc=auto=yes |
         | `Start VM` | vm0 |

@@ -99,7 +99,8 @@ class AgentReadiness:
                     raise self._timeout(
                         deadline,
                         "The guest never opened the agent's port: it is still booting, or "
-                        "qemu-guest-agent is not installed or not started in it.",
+                        "qemu-guest-agent is not installed or not started in it. Give it more "
+                        "time (timeout), or have its image checked: dtsvirt guest check.",
                     ) from None
 
     async def _frontend_open(self) -> bool:
