@@ -264,16 +264,21 @@ def _shortfall(host: Host, pool: HugepagePool, wanted: int, got: int, sysfs: str
         f"{wanted} more hugepages of {size_text(pool.page_size_kib)} were asked for on "
         f"{_where(host, pool.node)}, the kernel has contiguous memory for {got}; "
         f"these were given back.\n{pool.available} are free of {pool.total}{enough}.\n"
-        + _remedy(pool, wanted, sysfs)
+        + _remedy(pool, wanted, sysfs, or_by="")
     )
 
 
-def _remedy(pool: HugepagePool, more: int, sysfs: str) -> str:
+def _remedy(
+    pool: HugepagePool,
+    more: int,
+    sysfs: str,
+    or_by: str = "or the keyword Reserve Host Hugepages. ",
+) -> str:
     total = pool.total - pool.surplus + more
     command = _command(pool.page_size_kib, pool.node, total, sysfs)
     return (
         f"To get more, as root: {command}\n"
-        "or the keyword Reserve Host Hugepages. Where memory is too fragmented, free some "
+        f"{or_by}Where memory is too fragmented, free some "
         "(sync; echo 3 > /proc/sys/vm/drop_caches; echo 1 > /proc/sys/vm/compact_memory) or "
         f"boot with hugepagesz={pool.page_size_kib}K hugepages={total}."
     )

@@ -191,7 +191,7 @@ class Machine:
         if not self.started:
             await self._process.given_back()
             raise self._process.ended_error("Start VM")
-        self.notes += [note for note in instance.notes if note not in self.notes]
+        self._note_once(instance)
         if readiness is not Readiness.PROCESS:
             instance.settle()
         self.status = VmStatus.RUNNING
@@ -200,7 +200,11 @@ class Machine:
     def _adopt(self, instance: Instance, artifacts: StartArtifacts) -> None:
         self._process.adopt(instance, artifacts, self.timeline)
         instance.on_reset(lambda: self._context.on_reset(self.name))
-        self.notes += instance.notes
+        self._note_once(instance)
+
+    def _note_once(self, instance: Instance) -> None:
+        """Take over the notes of a process, but none that its template's source had too."""
+        self.notes += [note for note in instance.notes if note not in self.notes]
 
     def _warm_start(
         self, spec: VmSpec, readiness: Readiness, deadline: Deadline, artifacts: StartArtifacts

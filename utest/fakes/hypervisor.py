@@ -319,6 +319,7 @@ class FakeHypervisor:
         self.remains: Mapping[str, bytes] = {}
         self.agents_ready = True
         self.launched: list[FakeInstance] = []
+        self.notes: Sequence[str] = ()
         self.arrived = asyncio.Event()
         self.has_template = False
         self.template_failure: TemplateError | None = None
@@ -340,6 +341,7 @@ class FakeHypervisor:
                 await keep(self.remains)
             raise self.failure
         instance = FakeInstance(spec, self.ends_by)
+        instance.notes = self.notes
         if not self.agents_ready:
             instance.agent_ready.clear()
         timeline.reached("process started")

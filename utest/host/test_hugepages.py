@@ -195,6 +195,8 @@ async def test_shortfall_is_given_back_and_explained(recorded: RecordedMemory) -
     assert "16 are free of 16, which are enough: no reservation is needed." in text
     pool = f"{recorded.sysfs}/kernel/mm/hugepages/hugepages-2048kB"
     assert f"To get more, as root: echo 26 > {pool}/nr_hugepages" in text
+    # It is this keyword that could not.
+    assert "or the keyword" not in text
     await recorded.close()
     assert recorded.number("nr") == 16
 

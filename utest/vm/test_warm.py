@@ -47,6 +47,15 @@ async def test_the_first_start_makes_the_template_and_is_a_clone(
     assert machine.status is VmStatus.RUNNING
 
 
+async def test_what_source_and_clone_have_in_common_is_noted_once(
+    machine: Machine, hypervisor: FakeHypervisor
+) -> None:
+    hypervisor.notes = ("VM 'vm0': runs on TCG",)
+    await warm(machine)
+    assert len(hypervisor.launched) == 2
+    assert machine.notes.count("VM 'vm0': runs on TCG") == 1
+
+
 async def test_a_vm_that_cannot_be_saved_runs_on(
     machine: Machine, hypervisor: FakeHypervisor
 ) -> None:
