@@ -109,7 +109,7 @@ class TestRealQemu:
         with pytest.raises(VmStateError) as caught:
             guest_address(functions, "behind_bridge", unnumbered=unnumbered_bridges(view))
         assert str(caught.value) == (
-            "No PCI device of the guest has the id or host address 'behind_bridge'. "
+            "no PCI device of the guest has the id or host address 'behind_bridge'. "
             "Did you mean 'bridge'?\n"
             "The buses behind bridge have no number yet, and what is there has no address: "
             "the firmware has not run, or the guest has not seen a new bridge. "
