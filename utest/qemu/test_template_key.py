@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from DtsVirtLibrary.errors import TemplateError
+from DtsVirtLibrary.errors import TemplateError, TemplateMissing
 from DtsVirtLibrary.host.local import LocalHost
 from DtsVirtLibrary.host.protocol import HostPath
+from DtsVirtLibrary.loop import Deadline
 from DtsVirtLibrary.qemu.binary.facts import BinaryFacts, from_json
 from DtsVirtLibrary.qemu.command_line.build import command_line
 from DtsVirtLibrary.qemu.command_line.host_facts import HostFacts
 from DtsVirtLibrary.qemu.command_line.identity import identified
+from DtsVirtLibrary.qemu.hypervisor import QemuHypervisor
+from DtsVirtLibrary.qemu.start.facts import GuestFiles, QemuSettings
 from DtsVirtLibrary.qemu.templates.key import anonymous, anonymous_placement, key_of, split
 from DtsVirtLibrary.spec import (
     Boot,
@@ -33,6 +37,7 @@ from DtsVirtLibrary.spec import (
     VmSpec,
     Vnc,
 )
+from DtsVirtLibrary.timeline import Timeline
 
 MAC = "52:54:00:00:00:01"
 CONTROL = Nic("virtio-net-pci", UserBackend((HostForward(),)), mac=MAC, control=True)
@@ -237,6 +242,27 @@ def test_what_usercmd_gives_for_reading_is_no_hindrance() -> None:
 def test_why_none_can_be_made(spec: VmSpec, words: str) -> None:
     with pytest.raises(TemplateError, match=words):
         split(spec)
+
+
+async def test_only_the_source_says_why_none_can_be_made() -> None:
+    """Who asks for a clone first would say it twice."""
+    host = LocalHost()
+    hypervisor = QemuHypervisor(host, QemuSettings(), _no_guest)
+    spec = replace(SPEC, guest_agent=False)
+    with pytest.raises(TemplateMissing):
+        await hypervisor.launch_clone(spec, Deadline(30), Timeline(), _keep_nothing)
+    with pytest.raises(TemplateError, match=r"^it has no guest agent") as caught:
+        await hypervisor.launch_source(spec, Deadline(30), Timeline(), _keep_nothing)
+    assert type(caught.value) is TemplateError
+    await host.close()
+
+
+async def _no_guest(flavour: str) -> GuestFiles:
+    raise AssertionError(f"nobody asked for the guest '{flavour}'")
+
+
+async def _keep_nothing(files: Mapping[str, bytes]) -> None:
+    raise AssertionError("nothing was launched")
 
 
 def test_an_image_in_shared_memory_is_no_block_device() -> None:
