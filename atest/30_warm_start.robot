@@ -149,15 +149,23 @@ A Template Can Lie On Disk
 A Running VM Becomes The Template
     [Documentation]    As it is now, with what it has in memory and on its disk; it runs on, and the
     ...    image stays as it is. The chain of overlays does not grow: the former template may go.
+    ...    What another VM, cloned of that, saves then, holds nothing of the one in between.
     ${image} =    Make Empty Image    ${OUTPUT_DIR}/running.img
     Create VM    vm1    disk=file=${image}    guest=default
     Start VM    vm1    warm=True
+    Create VM    vm3    disk=file=${image}    guest=default
+    Start VM    vm3    warm=True    wait_for=agent
     Execute In Guest    vm1    echo memory >/run/mark; echo disk >/dev/vda; sync    expected_rc=${0}
+    Execute In Guest    vm1    echo mine | dd of=/dev/vda bs=1M seek=4; sync    expected_rc=${0}
     Save VM Template    vm1
     Name Of Guest Should Be    vm1
     Execute In Guest    vm1    rm /run/mark; echo later >/dev/vda; sync    expected_rc=${0}
     Create VM    vm2    disk=file=${image}    guest=default
     Clone Should Have The Marks    vm2
+    Save VM Template    vm3
+    Create VM    vm4    disk=file=${image}    guest=default
+    Start VM    vm4    warm=True    wait_for=agent
+    Execute In Guest    vm4    dd if=/dev/vda bs=1M skip=4 count=1 | grep -q mine    expected_rc=${1}
     Image Should Be Empty    ${image}
 
 A VM That Was Started Cold Becomes No Template While It Runs

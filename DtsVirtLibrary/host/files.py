@@ -153,6 +153,12 @@ def rename(old: HostPath, new: HostPath) -> None:
         os.replace(old, new)
 
 
+def link(old: HostPath, new: HostPath) -> None:
+    """Give a file a second name within one file system."""
+    with explained(f"link '{old}' to", new):
+        os.link(old, new, follow_symlinks=False)
+
+
 def free_space(path: HostPath) -> int:
     """Return the bytes free to us where `path` is, or where it would be made."""
     place = os.path.abspath(path)

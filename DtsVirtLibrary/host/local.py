@@ -196,6 +196,10 @@ class LocalHost:
         files.rename(old, new)
         await self._passed(old)
 
+    async def link(self, old: HostPath, new: HostPath) -> None:
+        """Give a file a second name within one file system."""
+        files.link(old, new)
+
     async def _passed(self, path: HostPath) -> None:
         """Forget to remove a passing directory, which is not there any more."""
         if token := self._passing.pop(os.path.abspath(path), None):

@@ -284,6 +284,9 @@ class Host(Protocol):
     async def rename(self, old: HostPath, new: HostPath) -> None:
         """Rename within one file system, replacing `new` in one step."""
 
+    async def link(self, old: HostPath, new: HostPath) -> None:
+        """Give a file a second name within one file system; it stays as long as it has one."""
+
     async def free_space(self, path: HostPath) -> int:
         """Return the bytes free to us on the file system of `path`."""
 

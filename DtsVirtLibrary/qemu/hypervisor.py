@@ -106,7 +106,6 @@ class QemuHypervisor:
             raise TemplateMissing(error.summary) from error
         key, _ = await self._key(parts.core)
         template = await self._templates.find(key)
-        core = clone_spec(parts.core, template)
         resources = StartResources(self._host)
 
         async def placed(placement: Placement) -> Placement:
@@ -117,6 +116,7 @@ class QemuHypervisor:
             await instance.come_from(template.manifest.guest, parts.later)
 
         try:
+            core = await clone_spec(self._templates, parts.core, template, resources)
             return await self._start(core, deadline, timeline, keep, resources, placed, restore)
         except (StartError, MonitorError, HostError) as error:
             if isinstance(error, (StartError, MonitorError)):

@@ -407,6 +407,18 @@ async def test_a_template_that_cannot_serve_goes_but_its_successor_stays(
     assert list(place.iterdir()) == []
 
 
+async def test_disks_that_are_held_stay_as_they_were(store: TemplateStore, place: Path) -> None:
+    directory = await saved(store)
+    (directory / "disk0.qcow2").write_text("of the former")
+    template = await store.find(KEY)
+    held = Path(await store.hold(template, ["disk0"]))
+    await saved(store)
+    assert (held / "disk0.qcow2").read_text() == "of the former"
+    with pytest.raises(HostError, match="disk0"):
+        await store.hold(template, ["disk0"])
+    assert {path.name for path in place.iterdir()} == {KEY, held.name}
+
+
 async def test_a_new_one_replaces_those_in_every_place(
     store: TemplateStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

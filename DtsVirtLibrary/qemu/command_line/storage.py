@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from DtsVirtLibrary.qemu import names
 from DtsVirtLibrary.qemu.command_line.options import Option, Values, pairs
@@ -33,17 +34,22 @@ def overlay_command(program: str, disk: Disk, base: str, overlay: str) -> tuple[
     )
 
 
-def flatten_command(
+def flatten_commands(
     program: str, disk: Disk, base: str, overlay: str, target: str
-) -> tuple[str, ...]:
-    """Return the command that makes one overlay of a chain of them.
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the commands that make one overlay of a chain of them.
+
+    ``qemu-img convert -B`` would do it in one, but takes only the uppermost of the chain.
 
     :param base: absolute path of the image below them all.
     :param overlay: the uppermost one, which nobody writes to now.
     """
     return (
-        *(program, "convert", "-q", "-f", "qcow2", "-O", "qcow2"),
-        *("-B", base, "-F", disk.format, overlay, target),
+        overlay_command(program, replace(disk, format="qcow2"), overlay, target),
+        (
+            *(program, "rebase", "-q", "-f", "qcow2"),
+            *("-b", base, "-F", disk.format, target),
+        ),
     )
 
 

@@ -25,13 +25,26 @@ from DtsVirtLibrary.spec import Disk, VmSpec
 COPY_SECONDS = 60.0
 
 
-def clone_spec(core: VmSpec, template: Template) -> VmSpec:
-    """Return the specification of a clone: its disks begin as the template's are."""
+async def clone_spec(
+    store: TemplateStore, core: VmSpec, template: Template, resources: StartResources
+) -> VmSpec:
+    """Return the specification of a clone: its disks begin as the template's are.
+
+    They stay so if the template is replaced: what the clone has not written is read there
+    when it is saved itself.
+
+    :raises HostError: the template is gone.
+    """
+    overlaid = [disk.id or "" for disk in core.disks if disk.overlay]
+    if not overlaid:
+        return core
+    held = replace(template, directory=await store.hold(template, overlaid))
+    resources.remove_later(held.directory)
 
     def disk_of(disk: Disk) -> Disk:
         if not disk.overlay:
             return disk
-        return replace(disk, file=template.disk(disk.id or ""), format="qcow2")
+        return replace(disk, file=held.disk(disk.id or ""), format="qcow2")
 
     return replace(core, disks=tuple(map(disk_of, core.disks)))
 

@@ -14,7 +14,7 @@ from dataclasses import replace
 
 from DtsVirtLibrary.errors import AgentError, HypervisorMissing, VmStateError
 from DtsVirtLibrary.host.protocol import Host
-from DtsVirtLibrary.qemu.command_line.storage import flatten_command
+from DtsVirtLibrary.qemu.command_line.storage import flatten_commands
 from DtsVirtLibrary.qemu.inside.freshen import freshen
 from DtsVirtLibrary.qemu.inside.name_receiver import dismiss_receiver
 from DtsVirtLibrary.qemu.running.qemu import RunningQemu
@@ -106,8 +106,8 @@ async def _flatten(qemu: RunningQemu, core: VmSpec, draft: TemplateDraft) -> Non
         base = await draft.host.real_path(disk.file)
         overlay = qemu.placement.overlay(disk.id or "")
         target = f"{draft.directory}/{disk.id}.qcow2"
-        command = flatten_command(program, disk, base, overlay, target)
-        await draft.host.run(command, timeout=FLATTEN_SECONDS)
+        for command in flatten_commands(program, disk, base, overlay, target):
+            await draft.host.run(command, timeout=FLATTEN_SECONDS)
 
 
 async def _qemu_img(host: Host) -> str:

@@ -11,7 +11,9 @@ from __future__ import annotations
 import hashlib
 import re
 import secrets
+from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 
 from DtsVirtLibrary.cache import cache_directory
 from DtsVirtLibrary.errors import HostError, TemplateError, TemplateMissing
@@ -78,12 +80,30 @@ class TemplateStore:
         for root in await self.roots(make=True):
             free = await self._room(root)
             if free >= needed:
-                directory = f"{root}/{DRAFT}{secrets.token_hex(8)}"
-                await self._host.passing_directory(directory)
-                return directory
+                return await self._passing_directory(root)
             found.append(f"{free >> 20} MiB in {root}")
         room = ", ".join(found) or "no place that is ours alone"
         raise TemplateError(f"a template needs {needed >> 20} MiB of room, and there is {room}")
+
+    async def hold(self, template: Template, disks: Sequence[str]) -> str:
+        """Return a new directory with links to disks of a template, which stay when that goes.
+
+        :raises HostError: they are gone, or there can be no links.
+        """
+        directory = await self._passing_directory(template.directory.rpartition("/")[0])
+        held = replace(template, directory=directory)
+        try:
+            for disk in disks:
+                await self._host.link(template.disk(disk), held.disk(disk))
+        except HostError:
+            await self._host.remove(directory)
+            raise
+        return directory
+
+    async def _passing_directory(self, root: str) -> str:
+        directory = f"{root}/{DRAFT}{secrets.token_hex(8)}"
+        await self._host.passing_directory(directory)
+        return directory
 
     async def _room(self, root: str) -> int:
         """Return the bytes that a new template may take there, memory of the host included."""
