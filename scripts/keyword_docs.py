@@ -49,6 +49,8 @@ def page_now(name: str) -> bytes:
     library.source = library.lineno = None
     for keyword in [*library.inits, *library.keywords]:
         keyword.source = keyword.lineno = None
+    # The page shows what it is given; Libdoc's command line does this first, save() does not.
+    library.convert_docs_to_html()
     with tempfile.TemporaryDirectory() as directory:
         path = Path(directory, f"{name}.html")
         library.save(str(path), "HTML")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import re
 from pathlib import Path
 
@@ -145,3 +146,16 @@ def test_every_keyword_has_a_sentence_and_a_tag(keyword: KeywordDoc) -> None:
 def test_the_vm_comes_first(keyword: KeywordDoc) -> None:
     if "VM" in keyword.tags and keyword.args.positional:
         assert keyword.args.positional[0] in ("vm", "name", "path", "binary")
+
+
+@pytest.mark.parametrize("name", ["DtsVirtLibrary", "DtsVirtLibrary.traffic"])
+def test_the_page_shows_the_documentation_and_not_its_markup(name: str) -> None:
+    page = (ROOT / f"docs/{name}.html").read_text(encoding="utf-8")
+    shown = json.loads(
+        re.findall(r"^libdoc = (\{.*\})", page, re.MULTILINE)[0].replace("\\x3c", "<")
+    )
+    assert "<h2" in shown["doc"]
+    for item in [shown, *shown["inits"], *shown["keywords"]]:
+        without_code = re.sub(r"<(pre|code)[ >].*?</\1>", "", item["doc"], flags=re.DOTALL)
+        assert "``" not in without_code
+        assert not re.search(r"^\|", without_code, re.MULTILINE)
