@@ -169,11 +169,12 @@ def _check_parents(path: str) -> None:
             problem = f"others may write to it (mode {stat.S_IMODE(found.st_mode):04o})"
         else:
             continue
+        owners = f"root or to {user_name()}" if os.geteuid() else "root"
         raise SecurityError(
             f"Cannot make a private directory in '{path}': '{directory}' is not safe, {problem}.",
             Evidence(
                 facts=[
-                    f"It has to belong to root or to {user_name()}; where others may write it "
+                    f"It has to belong to {owners}; where others may write it "
                     "needs the sticky bit (chmod +t). Or set TMPDIR to a safe, short directory."
                 ]
             ),

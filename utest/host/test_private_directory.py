@@ -87,6 +87,8 @@ async def test_directory_that_others_could_replace_is_refused(
     with pytest.raises(SecurityError, match=f"'{base}' is not safe, others may write") as raised:
         await host.private_directory("vm0")
     assert "chmod +t" in str(raised.value)
+    # root is not told that root may own it, too.
+    assert ("It has to belong to root; where" in str(raised.value)) == (os.geteuid() == 0)
     base.chmod(0o1777)
     await host.private_directory("vm0")
 
