@@ -46,12 +46,12 @@ An Unknown Card Is Told With Those There Are
     Should Fail Saying    ConfigError
     ...    VM 'vm0' has no card 'ded' with a vhost-user back end. Did you mean 'dead'?*dead, back*
     ...    VM NIC Should Be Connected    vm0    ded
-    Stop VM    vm0    timeout=0
 
 QEMU That Crashes When The Driver Starts
     [Documentation]    As 7.2 does under emulation, where the guest turns on MSI-X for such a card;
     ...    without the library's care for it. Another QEMU is sent the signal.
     [Tags]    fault-44
+    Stop VM    vm0    timeout=0
     Start Back End    ${SOCKETS}/crash
     Create VM    vm1
     Add VM Device    vm1    driver=vhost-user    opt_path=${SOCKETS}/crash    opt_settings=vectors=3
