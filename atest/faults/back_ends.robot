@@ -52,9 +52,6 @@ QEMU That Crashes When The Driver Starts
     ...    without the library's care for it. Another QEMU is sent the signal.
     [Tags]    fault-44
     Stop VM    vm0    timeout=0
-    Start Back End    ${SOCKETS}/crash
-    Create VM    vm1
-    Add VM Device    vm1    driver=vhost-user    opt_path=${SOCKETS}/crash    opt_settings=vectors=3
     ${error} =    Crash At The Start Of The Driver    vm1
     Should Contain    ${error}    Process ended: signal SIGSEGV (11)
     Should Contain    ${error}    Last events: RESUME at
@@ -79,9 +76,12 @@ Start VM With Two Back Ends
     VM NIC Should Be Connected    vm0    back
 
 Crash At The Start Of The Driver
-    [Documentation]    Starts the VM; if it comes up all the same, it is ended as it would have been.
+    [Documentation]    Starts a VM; if it comes up all the same, it is ended as it would have been.
     ...    Returns what the error says.
     [Arguments]    ${vm}
+    Start Back End    ${SOCKETS}/crash
+    Create VM    ${vm}
+    Add VM Device    ${vm}    driver=vhost-user    opt_path=${SOCKETS}/crash    opt_settings=vectors=3
     VAR    ${dies}    VM '${vm}': its process ended; *
     TRY
         ${error} =    Should Fail Saying    VmDied    ${dies}    Start VM    ${vm}    wait_for=agent    warm=False
