@@ -7,10 +7,14 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 
-from DtsVirtLibrary.errors import DtsVirtError, Evidence, HostError
+from DtsVirtLibrary.errors import AgentTimeout, DtsVirtError, Evidence, HostError
 from DtsVirtLibrary.timeline import Timeline, describe_stages
 from DtsVirtLibrary.vm.hypervisor import Instance
 
+MORE_TIME = (
+    "Give it more time (timeout, or start = wait_seconds=...), or have an image of your own "
+    "checked: dtsvirt guest check IMAGE."
+)
 GIVEN_UP = "given up"
 STATUS_SECONDS = 2.0
 
@@ -26,8 +30,9 @@ async def add_state(error: DtsVirtError, instance: Instance) -> None:
         _, serial = await instance.tails()
         console = "has output" if serial.strip() else "stayed empty"
     known = error.evidence
+    advice = [MORE_TIME] if isinstance(error, AgentTimeout) else []
     fact = f"QEMU's state: {status}; accelerator: {instance.accelerator}; serial console {console}"
-    error.evidence = replace(known, argv=tuple(instance.argv), facts=[*known.facts, fact])
+    error.evidence = replace(known, argv=tuple(instance.argv), facts=[*known.facts, *advice, fact])
 
 
 def explain(

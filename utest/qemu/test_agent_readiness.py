@@ -85,9 +85,7 @@ async def test_a_port_that_never_opens_is_told() -> None:
     async with fake_agent() as (ours, _):
         agent = Agent("vm0", ours)
         readiness = AgentReadiness("vm0", Events(), agent)  # type: ignore[arg-type]
-        with pytest.raises(
-            AgentTimeout, match=r"The guest never opened the agent's port: .* Give it more time"
-        ):
+        with pytest.raises(AgentTimeout, match="The guest never opened the agent's port"):
             await readiness.wait(Deadline(0.05), Timeline())
         await agent.close()
 

@@ -202,6 +202,7 @@ async def test_a_guest_that_does_not_answer_is_ended_and_its_tails_are_told(
     text = str(caught.value)
     assert "stderr's last line" in text
     assert "console's last line" in text
+    assert "\nGive it more time (timeout, or start = wait_seconds=...)" in text
     assert "Stages reached: process started 0.0" in text
     assert "QEMU's state: running; accelerator: tcg; serial console has output" in text
     assert caught.value.evidence.waited is not None

@@ -99,8 +99,7 @@ class AgentReadiness:
                     raise self._timeout(
                         deadline,
                         "The guest never opened the agent's port: it is still booting, or "
-                        "qemu-guest-agent is not installed or not started in it. Give it more "
-                        "time (timeout), or have its image checked: dtsvirt guest check.",
+                        "qemu-guest-agent is not installed or not started in it.",
                     ) from None
 
     async def _frontend_open(self) -> bool:
