@@ -87,13 +87,15 @@ def _parallel(options: argparse.Namespace) -> dict[str, Any]:
 
 def _fuzz(options: argparse.Namespace) -> None:
     """Run the fuzz targets one after the other; they put their figures into one file."""
+    from reliability.fuzz.figures import forget
     from reliability.fuzz.targets import TARGETS
 
     figures = options.results / "fuzz.json"
     size = ["--seconds", str(_scaled(FUZZ_SECONDS, options)), "--seed", str(options.seed)]
     for target in TARGETS:
         argv = [sys.executable, "-m", "reliability.fuzz", target, *size, "--figures", str(figures)]
-        # What it finds is in the figures.
+        # What it finds is in the figures; a run that came to nothing has none.
+        forget(figures, target)
         subprocess.run(argv, cwd=ROOT, check=False)
 
 

@@ -8,6 +8,7 @@ from statistics import median
 from typing import Any
 
 from reliability.figures import load
+from reliability.fuzz.targets import TARGETS
 
 PAGE = Path(__file__).resolve().parent.parent / "docs/reliability.md"
 BEGIN, END = "<!-- figures: begin -->", "<!-- figures: end -->"
@@ -209,7 +210,9 @@ def _judge_parallel(content: Any) -> list[str]:
 
 
 def _judge_fuzz(content: Any) -> list[str]:
-    return [f"fuzz target {item['target']} has findings" for item in content if item["crashes"]]
+    found = [f"fuzz target {item['target']} has findings" for item in content if item["crashes"]]
+    missing = TARGETS.keys() - {item["target"] for item in content}
+    return found + [f"fuzz target {target} was not run to its end" for target in sorted(missing)]
 
 
 SECTIONS = (

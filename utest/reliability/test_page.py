@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 
 from reliability.figures import RESULTS, load, store
+from reliability.fuzz.figures import Figure, forget, write
+from reliability.fuzz.targets import TARGETS
 from reliability.kill_matrix import joined
 from reliability.page import BEGIN, END, NOT_RUN, PAGE, renewed, verdicts
 
@@ -73,8 +75,19 @@ def test_fuzz_figures_are_read_as_they_are(tmp_path: Path) -> None:
     found = [{**item, "seed": 3, "date": "2026-11-23"}]
     (tmp_path / "fuzz.json").write_text(json.dumps(found))
     assert "| cfg | 1,234,567 | 1.0 h | 0 | 3 | 2026-11-23 |" in renewed(BEGIN + END, tmp_path)
-    assert verdicts("fuzz", found) == []
-    assert verdicts("fuzz", [{**found[0], "crashes": 2}]) == ["fuzz target cfg has findings"]
+
+
+def test_findings_and_targets_that_did_not_run_to_their_end_are_told(tmp_path: Path) -> None:
+    path = tmp_path / "fuzz.json"
+    for target in TARGETS:
+        write(path, Figure(target, 3600.0, 7, 0, 3, "2026-11-23"))
+    assert verdicts("fuzz", load(tmp_path, "fuzz")) == []
+    write(path, Figure("cfg", 3600.0, 7, 2, 3, "2026-11-23"))
+    forget(path, "yaml")
+    assert verdicts("fuzz", load(tmp_path, "fuzz")) == [
+        "fuzz target cfg has findings",
+        "fuzz target yaml was not run to its end",
+    ]
 
 
 UNCLEAN = {"round": 2, "left": ["process 7: sh"], "harm": ["the witness does not answer"]}
