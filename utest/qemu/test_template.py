@@ -456,3 +456,33 @@ async def test_a_clone_does_not_run_on_the_memory_of_one_template_and_the_state_
     with pytest.raises(TemplateError, match="was replaced meanwhile"):
         await load(qemu, store, template)
     assert loaded == [template.state] * 2
+
+
+async def test_one_that_is_exchanged_while_it_is_removed_is_removed(
+    store: TemplateStore, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await saved(store)
+    seen = LocalHost.rename
+
+    async def rename(self: LocalHost, old: HostPath, new: HostPath) -> None:
+        monkeypatch.setattr(LocalHost, "rename", seen)
+        raise HostError("there was none at this moment")
+
+    monkeypatch.setattr(LocalHost, "rename", rename)
+    assert await store.remove(KEY)
+    assert list(place.iterdir()) == []
+
+
+async def test_one_that_cannot_be_removed_is_told_but_hinders_no_start(
+    store: TemplateStore, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def rename(self: LocalHost, old: HostPath, new: HostPath) -> None:
+        raise HostError("it cannot be renamed")
+
+    await saved(store)
+    template = await store.find(KEY)
+    monkeypatch.setattr(LocalHost, "rename", rename)
+    with pytest.raises(HostError, match="it cannot be renamed"):
+        await store.remove(KEY)
+    await store.discard(template)
+    assert [path.name for path in place.iterdir()] == [KEY]

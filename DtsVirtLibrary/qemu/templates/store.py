@@ -37,6 +37,8 @@ DEFAULT_LIMIT_MIB = 8192
 LIMIT_VARIABLE = "DTSVIRT_TEMPLATE_LIMIT"
 PLACE_VARIABLE = "DTSVIRT_TEMPLATES"
 COMMAND_SECONDS = 60.0
+# Other runs may exchange a template while it is taken away, but not again and again.
+TRIES = 8
 
 
 class TemplateStore:
@@ -119,8 +121,12 @@ class TemplateStore:
         """
         await self._host.write_bytes(f"{draft}/{MANIFEST}", manifest.to_json())
         await self._host.write_bytes(f"{draft}/{USED}", b"")
-        await self.remove(manifest.key)
-        await self._host.rename(draft, f"{draft.rpartition('/')[0]}/{manifest.key}")
+        former = [await self._moved_away(f"{root}/{manifest.key}") for root in await self.roots()]
+        try:
+            await self._host.rename(draft, f"{draft.rpartition('/')[0]}/{manifest.key}")
+        finally:
+            for path in filter(None, former):
+                await self._host.remove(path)
         # It is a template from here on, whatever becomes of the others.
         with suppress(HostError):
             await self._evict(keep=manifest.key)
@@ -138,7 +144,8 @@ class TemplateStore:
 
     async def discard(self, template: Template) -> None:
         """Remove a template that cannot serve, unless another one has taken its place."""
-        await self._take_away_if(template.directory, template.manifest)
+        with suppress(HostError):  # the VM boots cold all the same
+            await self._take_away_if(template.directory, template.manifest)
 
     async def stored(self) -> list[tuple[Template, int]]:
         """Return all whole templates with the bytes that each takes, latest used first."""
@@ -215,8 +222,11 @@ class TemplateStore:
         await self._host.remove(away)
         return same
 
-    async def _moved_away(self, directory: str) -> str | None:
-        """Move what stands there aside and return its new path, None if there is nothing."""
+    async def _moved_away(self, directory: str, tries: int = TRIES) -> str | None:
+        """Move what stands there aside and return its new path, None if there is nothing.
+
+        :raises HostError: it cannot be moved, however often that is tried.
+        """
         away = f"{directory.rpartition('/')[0]}/{DRAFT}{secrets.token_hex(8)}"
         status = await self._host.status(directory, follow=False)
         if status is not None and status.kind is FileKind.DIRECTORY:
@@ -226,9 +236,12 @@ class TemplateStore:
             await self._host.rename(directory, away)
         except HostError:
             await self._host.remove(away)
-            if await self._host.status(directory, follow=False) is not None:
+            if await self._host.status(directory, follow=False) is None:
+                return None
+            if not tries:
                 raise
-            return None
+            # Another run has taken it away, and put a new one there.
+            return await self._moved_away(directory, tries - 1)
         return away
 
     async def roots(self, *, make: bool = False) -> list[str]:
