@@ -20,7 +20,7 @@ from typing import Any
 
 import paramiko
 
-from benchmarks.floor import AGENT, FORWARD, MONITOR, SYNC, spawn
+from benchmarks.floor import AGENT, FORWARD, MONITOR, NAME, SYNC, spawn
 
 
 class CloneFloor:
@@ -41,10 +41,14 @@ class CloneFloor:
         """Start it."""
         monitor, their_monitor = socket.socketpair()
         self._agent, their_agent = socket.socketpair()
+        name, their_name = socket.socketpair()
         self._stack.enter_context(monitor)
         self._stack.enter_context(self._agent)
+        self._stack.enter_context(name)
         start = time.monotonic()
-        self.process = spawn(self._words, {MONITOR: their_monitor, AGENT: their_agent})
+        self.process = spawn(
+            self._words, {NAME: their_name, MONITOR: their_monitor, AGENT: their_agent}
+        )
         self._stack.callback(self.process.wait)
         self._stack.callback(self.process.kill)
         self._stream = monitor.makefile("rw")

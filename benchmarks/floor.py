@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-MONITOR, AGENT = 10, 11
+NAME, MONITOR, AGENT = 9, 10, 11
 SYNC = 4711
 TRY_SECONDS = 0.25
 FORWARD = re.compile(r"TCP\[HOST_FORWARD\]\s+\d+\s+(\S+)\s+(\d+)\s+\S+\s+22\s")

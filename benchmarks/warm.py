@@ -86,7 +86,7 @@ class Session:
             for number in range(self.arguments.rounds):
                 say(f"QEMU {version}: round {number + 1} of {self.arguments.rounds}")
                 await self._cold(library_first=number % 2 == 0)
-                await self._agent()
+                await self._agent(library_first=number % 2 == 0)
                 await self._login()
                 await self._snapshot()
             say(f"QEMU {version}: {self.arguments.many} at once")
@@ -136,14 +136,25 @@ class Session:
         times = await asyncio.to_thread(measure_floor, self.cold_argv)
         self.samples[Name.COLD].floor.append(times.agent)
 
-    async def _agent(self) -> None:
-        wall, used = self.samples[Name.AGENT], self.samples[Name.PROCESSOR]
-        wall.library.append(await self._started(Readiness.AGENT, warm=True))
-        used.library.append(processor_seconds(process(self.vm).pid))
+    async def _agent(self, *, library_first: bool) -> None:
+        turns = (self._agent_library, self._agent_floor)
+        for turn in turns if library_first else turns[::-1]:
+            await turn()
+
+    async def _agent_library(self) -> None:
+        took = await self._started(Readiness.AGENT, warm=True)
+        self.samples[Name.STARTED].library.append(took)
+        self.samples[Name.AGENT].library.append(took - since_agent(self.vm))
+        used = processor_seconds(process(self.vm).pid)
+        self.samples[Name.PROCESSOR].library.append(used)
         await self.vm.kill()
+
+    async def _agent_floor(self) -> None:
         with CloneFloor(self.warm_argv, self.template) as floor:
-            used.floor.append(processor_seconds(floor.process.pid))
-        wall.floor.append(floor.seconds)
+            used = processor_seconds(floor.process.pid)
+        self.samples[Name.PROCESSOR].floor.append(used)
+        for name in (Name.AGENT, Name.STARTED):
+            self.samples[name].floor.append(floor.seconds)
 
     async def _login(self) -> None:
         both = self.samples[Name.LOGIN]
@@ -216,8 +227,14 @@ class Session:
 
 def process(vm: Machine) -> Any:
     """Return the VM's process."""
-    assert vm._instance is not None
-    return vm._instance
+    assert vm._process.instance is not None
+    return vm._process.instance
+
+
+def since_agent(vm: Machine) -> float:
+    """Return the seconds since the agent answered."""
+    (at,) = (stage.at for stage in vm.timeline.stages if stage.name == "agent answered")
+    return vm.timeline.elapsed - at
 
 
 def processor_seconds(pid: int) -> float:

@@ -12,7 +12,7 @@ import socket
 from contextlib import suppress
 from typing import Any
 
-import paramiko  # type: ignore[import-untyped]
+import paramiko
 
 from DtsVirtLibrary.errors import Evidence, HostKeyError, SshAuthError, SshError, SshTimeout
 from DtsVirtLibrary.printable import printable

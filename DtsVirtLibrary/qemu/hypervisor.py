@@ -16,10 +16,10 @@ from DtsVirtLibrary.host.protocol import Host
 from DtsVirtLibrary.loop import Deadline
 from DtsVirtLibrary.qemu.command_line.build import shell_text
 from DtsVirtLibrary.qemu.command_line.identity import identified
-from DtsVirtLibrary.qemu.command_line.placement import Descriptor, Placement
+from DtsVirtLibrary.qemu.command_line.placement import AGENT_ENDPOINT, MONITOR_ENDPOINT, Placement
 from DtsVirtLibrary.qemu.inside.access import LoginKey
 from DtsVirtLibrary.qemu.instance import QemuInstance
-from DtsVirtLibrary.qemu.launch import AGENT_DESCRIPTOR, MONITOR_DESCRIPTOR, Keep, launch
+from DtsVirtLibrary.qemu.launch import Keep, launch
 from DtsVirtLibrary.qemu.start import preflight
 from DtsVirtLibrary.qemu.start.account import hand_over, let_in
 from DtsVirtLibrary.qemu.start.facts import FactFinder, GuestFiles, QemuSettings
@@ -244,8 +244,8 @@ class QemuHypervisor:
     ) -> PreparedStart:
         placement = Placement(
             "/run/dtsvirt",
-            Descriptor(MONITOR_DESCRIPTOR),
-            Descriptor(AGENT_DESCRIPTOR),
+            MONITOR_ENDPOINT,
+            AGENT_ENDPOINT,
             taps=tap_names(spec),
         )
         # Built once before anything is made, so that bad input leaves no trace.

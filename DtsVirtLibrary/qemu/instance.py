@@ -22,6 +22,7 @@ from DtsVirtLibrary.qemu.inside import access
 from DtsVirtLibrary.qemu.inside.fresh_identity import renew_identity
 from DtsVirtLibrary.qemu.inside.freshen import freshen
 from DtsVirtLibrary.qemu.inside.late_cards import wait_for_cards
+from DtsVirtLibrary.qemu.inside.name_port import NamePort
 from DtsVirtLibrary.qemu.qmp.monitor import Monitor
 from DtsVirtLibrary.qemu.qmp.replies import PCI_BUSES, ask
 from DtsVirtLibrary.qemu.running import display
@@ -56,9 +57,14 @@ class QemuInstance(RunningQemu):
     """A QEMU process whose CPUs run, with its channels and its directory."""
 
     def __init__(
-        self, start: PreparedStart, process: HostProcess, monitor: Monitor, agent: Agent | None
+        self,
+        start: PreparedStart,
+        process: HostProcess,
+        monitor: Monitor,
+        agent: Agent | None,
+        name_port: NamePort | None = None,
     ) -> None:
-        super().__init__(start, process, monitor, agent)
+        super().__init__(start, process, monitor, agent, name_port)
         self.forward: tuple[str, int] | None = None
         self._snapshots = Snapshots(self)
         self.draft: TemplateDraft | None = None
@@ -183,7 +189,8 @@ class QemuInstance(RunningQemu):
         if not self.placement.restored:
             return
         try:
-            await freshen(self.agent, self.spec, self.inherited.receiver())
+            port = self.name_port if self.inherited.listens() else None
+            await freshen(self.agent, self.spec, port)
         except AgentCommandError as error:
             self.notes.append(f"VM '{self.spec.name}': its clock was not set: {error.summary}")
         if self.spec.fresh_identity:

@@ -24,7 +24,15 @@ from DtsVirtLibrary.host.protocol import HostProcess, Spawn
 from DtsVirtLibrary.host.sockets import connected_sockets
 from DtsVirtLibrary.loop import Deadline
 from DtsVirtLibrary.qemu.agent.agent import Agent
+from DtsVirtLibrary.qemu.command_line.infrastructure import has_name_port
+from DtsVirtLibrary.qemu.command_line.placement import (
+    AGENT_ENDPOINT,
+    MONITOR_ENDPOINT,
+    NAME_ENDPOINT,
+    Descriptor,
+)
 from DtsVirtLibrary.qemu.command_line.raw_options import raw_options
+from DtsVirtLibrary.qemu.inside.name_port import NamePort
 from DtsVirtLibrary.qemu.instance import QemuInstance
 from DtsVirtLibrary.qemu.qmp.monitor import Monitor
 from DtsVirtLibrary.qemu.start.back_ends import failed_back_end, waits_for, watch_back_ends
@@ -37,8 +45,6 @@ from DtsVirtLibrary.timeline import Timeline
 Keep = Callable[[Mapping[str, bytes]], Awaitable[None]]
 BeforeCpus = Callable[[QemuInstance], Awaitable[None]]
 
-MONITOR_DESCRIPTOR = 10
-AGENT_DESCRIPTOR = 11
 # What the first line of an error tells of QEMU's last words, in characters.
 LONGEST_SAID = 200
 # QEMU closes its channels a moment before it ends.
@@ -48,22 +54,30 @@ END_SECONDS = 5.0
 class _Channels:
     """The two ends of the sockets that QEMU inherits."""
 
-    def __init__(self, *, with_agent: bool) -> None:
-        self.monitor, theirs = connected_sockets()
-        self.inherited = {MONITOR_DESCRIPTOR: theirs}
+    def __init__(self, start: PreparedStart) -> None:
+        self._ours: list[socket.socket] = []
+        self.inherited: dict[int, socket.socket] = {}
         self.agent: socket.socket | None = None
-        if with_agent:
-            try:
-                self.agent, self.inherited[AGENT_DESCRIPTOR] = connected_sockets()
-            except HostError:
-                self.close()
-                raise
+        self.name: socket.socket | None = None
+        try:
+            self.monitor = self._connect(MONITOR_ENDPOINT)
+            if start.spec.guest_agent:
+                self.agent = self._connect(AGENT_ENDPOINT)
+            if has_name_port(start.spec, start.placement):
+                self.name = self._connect(NAME_ENDPOINT)
+        except HostError:
+            self.close()
+            raise
+
+    def _connect(self, theirs: Descriptor) -> socket.socket:
+        ours, self.inherited[theirs.number] = connected_sockets()
+        self._ours.append(ours)
+        return ours
 
     def close(self) -> None:
         """Close what nobody took over."""
-        for end in (self.monitor, self.agent, *self.inherited.values()):
-            if end is not None:
-                end.close()
+        for end in (*self._ours, *self.inherited.values()):
+            end.close()
 
 
 async def launch(
@@ -81,7 +95,7 @@ async def launch(
     :raises HostError: QEMU ended for want of a port, an image or a back end.
     :raises StartTimeout: QEMU did not answer in time; the text says what it may wait for.
     """
-    channels = _Channels(with_agent=start.spec.guest_agent)
+    channels = _Channels(start)
     monitor = Monitor(start.spec.name, start.monitor_seconds)
     process: HostProcess | None = None
     # Building a guest or probing a binary takes long once, and is not the VM's fault.
@@ -93,7 +107,8 @@ async def launch(
         await _connect(start, process, monitor, channels.monitor, deadline)
         timeline.reached("QMP answered")
         agent = Agent(start.spec.name, channels.agent) if channels.agent else None
-        instance = QemuInstance(start, process, monitor, agent)
+        port = NamePort(start.spec.name, channels.name) if channels.name else None
+        instance = QemuInstance(start, process, monitor, agent, port)
         await _let_run(instance, timeline, before_cpus)
         return instance
     except BaseException as error:

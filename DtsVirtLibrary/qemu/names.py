@@ -5,6 +5,9 @@ AGENT_CHARDEV = "agent"
 # QEMU sends VSERPORT_CHANGE only for a port that has an id.
 AGENT_PORT = "agent-port"
 AGENT_PORT_NAME = "org.qemu.guest_agent.0"
+NAME_CHARDEV = "name"
+NAME_PORT = "name-port"
+NAME_PORT_NAME = "dtsvirtlibrary.name.0"
 SERIAL_CHARDEV = "serial0"
 CONTROL_NETDEV = "host-connect"
 CONTROL_NIC = "host-connect-nic"
@@ -25,6 +28,8 @@ RESERVED = frozenset(
         MONITOR_CHARDEV,
         AGENT_CHARDEV,
         AGENT_PORT,
+        NAME_CHARDEV,
+        NAME_PORT,
         SERIAL_CHARDEV,
         CONTROL_NETDEV,
         CONTROL_NIC,

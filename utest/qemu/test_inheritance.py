@@ -7,13 +7,12 @@ from typing import cast
 
 import pytest
 
-from DtsVirtLibrary.qemu.inside.name_receiver import NameReceiver
 from DtsVirtLibrary.qemu.qmp.monitor import Monitor
 from DtsVirtLibrary.qemu.templates.inheritance import Inheritance
 from DtsVirtLibrary.qemu.templates.manifest import GuestAsSaved
 from DtsVirtLibrary.results import GuestInterface, MonitorEvent
 
-SAVED = GuestAsSaved((GuestInterface("lo", None),), NameReceiver(1, 2), True, ("ssh-ed25519 A",))
+SAVED = GuestAsSaved((GuestInterface("lo", None),), True, True, ("ssh-ed25519 A",))
 
 
 class Events:
@@ -39,7 +38,7 @@ def test_each_answer_serves_once(events: Events) -> None:
     for _ in range(2):
         assert known.serves_ssh
     assert (known.interfaces(), known.interfaces()) == (SAVED.interfaces, ())
-    assert (known.receiver(), known.receiver()) == (SAVED.receiver, None)
+    assert (known.listens(), known.listens()) == (True, False)
     assert (known.host_keys(), known.host_keys()) == ({"ssh-ed25519 A"}, frozenset())
 
 
@@ -50,7 +49,7 @@ def test_a_guest_that_boots_anew_has_nothing_from_it(events: Events) -> None:
     events.happens("RESET")
     assert not known.serves_ssh
     assert not known.interfaces()
-    assert known.receiver() is None
+    assert not known.listens()
     assert not known.host_keys()
 
 

@@ -13,7 +13,6 @@ import pytest
 from DtsVirtLibrary.errors import HostError, TemplateError, TemplateMissing
 from DtsVirtLibrary.host.local import LocalHost
 from DtsVirtLibrary.host.protocol import FileStatus, Host, HostPath
-from DtsVirtLibrary.qemu.inside.name_receiver import NameReceiver
 from DtsVirtLibrary.qemu.templates.clones import load
 from DtsVirtLibrary.qemu.templates.manifest import (
     MANIFEST,
@@ -28,9 +27,7 @@ from DtsVirtLibrary.results import GuestAddress, GuestInterface
 KEY = "0123456789abcdef01234567"
 ADDRESS = GuestAddress("10.0.2.15", 24, "ipv4")
 INTERFACES = (GuestInterface("lo", None), GuestInterface("eth0", "52:54:00:00:00:01", (ADDRESS,)))
-GUEST = GuestAsSaved(
-    INTERFACES, NameReceiver(117, 1000), serves_ssh=True, host_keys=("ssh-ed25519 AAAA",)
-)
+GUEST = GuestAsSaved(INTERFACES, listens=True, serves_ssh=True, host_keys=("ssh-ed25519 AAAA",))
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ import subprocess
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -284,3 +285,22 @@ def test_only_where_a_clone_has_no_neighbours_it_does_not_announce_itself(
     spec = replace(SPEC, devices=(CONTROL, bridged))
     assert announcements(spec, binary, of_template=True) == [True, False]
     assert announcements(spec, binary, of_template=False) == [False, False]
+
+
+@pytest.mark.parametrize(
+    ("changed", "told"),
+    [
+        ({}, True),
+        ({"boot": Boot(kernel="/boot/vmlinuz")}, False),
+        ({"guest_agent": False}, False),
+    ],
+)
+def test_only_an_embedded_guest_is_told_its_name_on_a_port(
+    binary: BinaryFacts, changed: dict[str, Any], told: bool
+) -> None:
+    spec = identified(replace(SPEC, **changed))
+    for placement in (anonymous_placement(spec), replace(anonymous_placement(spec), name=None)):
+        argv = command_line(spec, binary, HostFacts(), placement).argv
+        ports = [word for word in argv if "name=dtsvirtlibrary.name.0" in word]
+        # The tester's own ports keep their numbers.
+        assert [",nr=30," in word for word in ports] == [True] * (told and bool(placement.name))

@@ -20,6 +20,12 @@ EVENT_LIMIT = 1.0
 BOOT_POLL = 0.1
 
 
+async def agent_port_open(monitor: Monitor) -> bool:
+    """Ask QEMU whether the guest holds the agent's port open."""
+    reply = await ask(monitor, "query-chardev", CHARDEVS)
+    return any(chardev["label"] == AGENT_CHARDEV and chardev["frontend-open"] for chardev in reply)
+
+
 class AgentReadiness:
     """Follows the guest's side of the agent port."""
 
@@ -93,7 +99,7 @@ class AgentReadiness:
             try:
                 await asyncio.wait_for(self._open.wait(), deadline.at_most(EVENT_LIMIT))
             except (TimeoutError, asyncio.TimeoutError):
-                if await self._frontend_open():
+                if await agent_port_open(self._monitor):
                     self._open.set()
                 elif deadline.expired:
                     raise self._timeout(
@@ -101,12 +107,6 @@ class AgentReadiness:
                         "The guest never opened the agent's port: it is still booting, or "
                         "qemu-guest-agent is not installed or not started in it.",
                     ) from None
-
-    async def _frontend_open(self) -> bool:
-        reply = await ask(self._monitor, "query-chardev", CHARDEVS)
-        return any(
-            chardev["label"] == AGENT_CHARDEV and chardev["frontend-open"] for chardev in reply
-        )
 
     def _timeout(self, deadline: Deadline, found: str) -> AgentTimeout:
         return AgentTimeout(

@@ -7,13 +7,14 @@ from collections.abc import Iterator
 from DtsVirtLibrary.qemu import names
 from DtsVirtLibrary.qemu.command_line.machines import Q35
 from DtsVirtLibrary.qemu.command_line.options import Option, Values, pairs, text
-from DtsVirtLibrary.qemu.command_line.placement import Descriptor, Endpoint
+from DtsVirtLibrary.qemu.command_line.placement import Descriptor, Endpoint, Placement
 from DtsVirtLibrary.qemu.command_line.plan import Plan
 from DtsVirtLibrary.qemu.command_line.slots import Claim
 from DtsVirtLibrary.qemu.command_line.storage import boots_from_disk, has_scsi
-from DtsVirtLibrary.spec import Vnc
+from DtsVirtLibrary.spec import VmSpec, Vnc
 
 SERIAL_KINDS = ("file", "socket", "telnet")
+LAST_PORT = "30"
 HIGHEST_DISPLAY = 65535 - 5900
 # Bus number and slot of a root port must be unlike those of every other one.
 FIRST_HOTPLUG_CHASSIS = 251
@@ -72,6 +73,8 @@ def device_options(plan: Plan) -> Iterator[Option]:
         port = {"chardev": names.AGENT_CHARDEV, "name": names.AGENT_PORT_NAME}
         bus = {"id": names.AGENT_PORT, "bus": f"{names.AGENT_BUS}.0"}
         yield pairs("-device", "virtserialport", {**bus, **port})
+    if has_name_port(plan.spec, plan.placement):
+        yield from _name_port(plan)
     if _has_display(plan):
         yield _device(plan, "VGA", names.VIDEO_DEVICE)
     if has_scsi(plan.spec):
@@ -80,6 +83,20 @@ def device_options(plan: Plan) -> Iterator[Option]:
         many = "on" if claim.multifunction else None
         chassis = str(FIRST_HOTPLUG_CHASSIS + number)
         yield _device(plan, claim.driver, claim.id, chassis=chassis, multifunction=many)
+
+
+def has_name_port(spec: VmSpec, placement: Placement) -> bool:
+    """Return whether the VM has a port on which its guest is told its name."""
+    return spec.guest_agent and spec.boot.guest is not None and placement.name is not None
+
+
+def _name_port(plan: Plan) -> Iterator[Option]:
+    assert plan.placement.name is not None
+    yield _channel(plan, names.NAME_CHARDEV, plan.placement.name)
+    port = {"chardev": names.NAME_CHARDEV, "name": names.NAME_PORT_NAME}
+    # The last one that a bus has, so that the tester's ports have the same numbers as without it.
+    bus = {"id": names.NAME_PORT, "bus": f"{names.AGENT_BUS}.0", "nr": LAST_PORT}
+    yield pairs("-device", "virtserialport", {**bus, **port})
 
 
 def _device(plan: Plan, driver: str, name: str, **properties: str | None) -> Option:

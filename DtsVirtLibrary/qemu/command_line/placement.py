@@ -22,6 +22,8 @@ class SocketPath:
 
 
 Endpoint = Descriptor | SocketPath
+# Where QEMU finds the sockets that the library holds the other ends of.
+NAME_ENDPOINT, MONITOR_ENDPOINT, AGENT_ENDPOINT = Descriptor(9), Descriptor(10), Descriptor(11)
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,7 @@ class Placement:
     :ivar directory: private directory of the start on the host.
     :ivar monitor: QMP.
     :ivar agent: the guest agent's channel.
+    :ivar name: channel on which a clone's embedded guest is told its name; None for none.
     :ivar taps: name of the host's tap interface, by the id of the NIC that uses it.
     :ivar tap_descriptors: descriptor of a tap that QEMU inherits open instead of opening it, by
         the id of the NIC that uses it.
@@ -56,6 +59,7 @@ class Placement:
     directory: str
     monitor: Endpoint
     agent: Endpoint
+    name: Endpoint | None = None
     taps: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     tap_descriptors: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
     append: str = ""

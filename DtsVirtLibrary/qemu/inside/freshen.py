@@ -7,7 +7,7 @@ from contextlib import suppress
 
 from DtsVirtLibrary.errors import AgentCommandError
 from DtsVirtLibrary.qemu.agent.agent import Agent
-from DtsVirtLibrary.qemu.inside.name_receiver import NameReceiver, tell_receiver
+from DtsVirtLibrary.qemu.inside.name_port import NamePort
 from DtsVirtLibrary.spec import VmSpec
 
 FRESHEN_SECONDS = 10.0
@@ -15,15 +15,15 @@ FRESHEN_SECONDS = 10.0
 FRESHEN = 'hostname "$0" && date -u -s "@$1" >/dev/null'
 
 
-async def freshen(agent: Agent, spec: VmSpec, receiver: NameReceiver | None = None) -> None:
+async def freshen(agent: Agent, spec: VmSpec, port: NamePort | None = None) -> None:
     """Give a restored guest its clock and, if it is an embedded one, its own name.
 
-    :param receiver: the program that waits for them in the guest.
+    :param port: where a program in the guest waits for them.
     :raises AgentError: the guest refused.
     """
-    if receiver is not None:
+    if port is not None:
         with suppress(AgentCommandError):
-            await tell_receiver(agent, receiver, spec.name)
+            await port.tell(spec.name)
             return
     if spec.boot.guest is None:
         await agent.set_time(time.time_ns(), timeout=FRESHEN_SECONDS)

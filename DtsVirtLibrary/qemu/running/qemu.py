@@ -9,6 +9,7 @@ from DtsVirtLibrary.errors import AgentError
 from DtsVirtLibrary.host.protocol import HostProcess, ProcessUser
 from DtsVirtLibrary.loop import Deadline
 from DtsVirtLibrary.qemu.agent.agent import Agent
+from DtsVirtLibrary.qemu.inside.name_port import NamePort
 from DtsVirtLibrary.qemu.qmp.monitor import Monitor
 from DtsVirtLibrary.qemu.qmp.replies import STATUS, ask
 from DtsVirtLibrary.qemu.start.prepared import PreparedStart
@@ -21,12 +22,18 @@ class RunningQemu:
     """A QEMU process: what it was started with, its monitor and its guest's agent.
 
     :ivar spec: what the VM is made of now, with what was plugged in.
+    :ivar name_port: the port on which a clone is told its name; None for none.
     :ivar notes: what is to be told of this start, a log line each.
     :ivar plugged: what each device that was plugged in took from the host, by id.
     """
 
     def __init__(
-        self, start: PreparedStart, process: HostProcess, monitor: Monitor, agent: Agent | None
+        self,
+        start: PreparedStart,
+        process: HostProcess,
+        monitor: Monitor,
+        agent: Agent | None,
+        name_port: NamePort | None = None,
     ) -> None:
         self.spec = start.spec
         self.host = start.host
@@ -34,6 +41,7 @@ class RunningQemu:
         self.placement = start.placement
         self.accelerator = start.accelerator
         self.monitor = monitor
+        self.name_port = name_port
         self.notes: list[str] = list(start.line.notes)
         self.plugged: dict[str, StartResources] = {}
         self._start = start
@@ -165,6 +173,8 @@ class RunningQemu:
         await self.monitor.close()
         if self._agent is not None:
             await self._agent.close()
+        if self.name_port is not None:
+            self.name_port.close()
         for taken in self.plugged.values():
             await taken.give_back()
         await self._start.resources.give_back()

@@ -6,7 +6,9 @@ their throw-away overlays; an image of the tester is never written for it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from itertools import count
 
 from DtsVirtLibrary.errors import (
@@ -18,6 +20,7 @@ from DtsVirtLibrary.errors import (
 )
 from DtsVirtLibrary.loop import Deadline
 from DtsVirtLibrary.printable import printable
+from DtsVirtLibrary.qemu.agent.readiness import agent_port_open
 from DtsVirtLibrary.qemu.inside.freshen import freshen
 from DtsVirtLibrary.qemu.qmp.replies import BLOCK_NODES, JOBS, ask
 from DtsVirtLibrary.qemu.running.qemu import RunningQemu
@@ -28,14 +31,25 @@ NODE = "snapshots"
 CREATE_SECONDS = 60.0
 
 
+@dataclass(frozen=True)
+class _Saved:
+    """What is known of a snapshot.
+
+    :ivar devices: ids of the devices and disks at that time.
+    :ivar listens: a program in its guest waits to be told the time.
+    """
+
+    devices: set[str | None]
+    listens: bool
+
+
 class Snapshots:
     """The snapshots of one QEMU process, by name."""
 
     def __init__(self, qemu: RunningQemu) -> None:
         self._qemu = qemu
         self._jobs = count()
-        # Ids of the devices and disks at the time of each snapshot.
-        self._saved: dict[str, set[str | None]] = {}
+        self._saved: dict[str, _Saved] = {}
 
     async def save(self, name: str, deadline: Deadline) -> None:
         """Save the VM's present state; one of the same name is replaced.
@@ -50,8 +64,9 @@ class Snapshots:
             await self._job("snapshot-delete", name, {"devices": [NODE, *disks]}, deadline)
             del self._saved[name]
         where = {"vmstate": NODE, "devices": [NODE, *disks]}
-        await self._job("snapshot-save", name, where, deadline)
-        self._saved[name] = self._devices()
+        async with self._listening_guest() as listens:
+            await self._job("snapshot-save", name, where, deadline)
+        self._saved[name] = _Saved(self._devices(), listens)
 
     async def restore(self, name: str, deadline: Deadline) -> None:
         """Bring the VM back to a snapshot, let its CPUs run and set the guest's clock.
@@ -68,7 +83,7 @@ class Snapshots:
                 f"VM '{vm}' has no snapshot '{name}'.{nearest(name, self._saved)} "
                 f"Snapshots of this start: {known}. Save one with 'Save VM Snapshot'."
             )
-        if changed := self._saved[name] ^ self._devices():
+        if changed := self._saved[name].devices ^ self._devices():
             raise VmStateError(
                 f"VM '{vm}': snapshot '{name}' was saved with other devices: "
                 f"{', '.join(sorted(map(str, changed)))} came or went. Undo that first."
@@ -80,7 +95,27 @@ class Snapshots:
         if qemu.has_agent:
             qemu.agent.reset(f"the VM was brought back to the snapshot '{name}'")
             await qemu.agent.synchronize(deadline)
-            await freshen(qemu.agent, qemu.spec)
+            await freshen(
+                qemu.agent, qemu.spec, qemu.name_port if self._saved[name].listens else None
+            )
+
+    @asynccontextmanager
+    async def _listening_guest(self) -> AsyncIterator[bool]:
+        """Have a program wait in the guest that is saved, and end in the one that goes on."""
+        port = self._qemu.name_port
+        if port is None or not await self._answers():
+            yield False
+            return
+        await port.listen(self._qemu.agent)
+        try:
+            yield True
+        finally:
+            await port.dismiss()
+
+    async def _answers(self) -> bool:
+        """Return whether the guest's agent can be asked for something."""
+        running = await self._qemu.status() == "running"
+        return running and await agent_port_open(self._qemu.monitor)
 
     def _disks(self) -> list[str]:
         """Return the nodes of the disks that are written."""

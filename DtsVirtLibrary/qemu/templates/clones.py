@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from DtsVirtLibrary.host.protocol import Host
-from DtsVirtLibrary.qemu.command_line.placement import MemoryFile, Placement
+from DtsVirtLibrary.qemu.command_line.placement import NAME_ENDPOINT, MemoryFile, Placement
 from DtsVirtLibrary.qemu.running.qemu import RunningQemu
 from DtsVirtLibrary.qemu.start.resources import StartResources
 from DtsVirtLibrary.qemu.templates.key import needs_shared_memory
@@ -60,7 +60,7 @@ async def for_clone(
 
     :raises HostError: there is no room for the copy.
     """
-    placement = replace(placement, of_template=True, restored=True)
+    placement = replace(placement, name=NAME_ENDPOINT, of_template=True, restored=True)
     if template.memory is None:
         return placement
     if not needs_shared_memory(spec):

@@ -19,12 +19,8 @@ from DtsVirtLibrary.errors import (
 from DtsVirtLibrary.host.lock import host_lock
 from DtsVirtLibrary.host.protocol import Host
 from DtsVirtLibrary.loop import Deadline
-from DtsVirtLibrary.qemu.command_line.placement import MemoryFile, Placement
+from DtsVirtLibrary.qemu.command_line.placement import NAME_ENDPOINT, MemoryFile, Placement
 from DtsVirtLibrary.qemu.inside import access
-from DtsVirtLibrary.qemu.inside.name_receiver import (
-    dismiss_receiver,
-    start_receiver,
-)
 from DtsVirtLibrary.qemu.running.qemu import RunningQemu
 from DtsVirtLibrary.qemu.start.resources import StartResources
 from DtsVirtLibrary.qemu.templates.key import has_memory_file
@@ -69,9 +65,7 @@ class TemplateDraft:
             await self.publish(qemu.spec, guest)
         except DtsVirtError as error:
             await qemu.resume()
-            if guest.receiver is not None:
-                with suppress(AgentError):
-                    await dismiss_receiver(qemu.agent, guest.receiver)
+            await dismiss(qemu, guest)
             raise TemplateError(f"no template was saved: {error.summary}") from error
 
     async def write_state(self, qemu: RunningQemu) -> None:
@@ -107,15 +101,23 @@ class TemplateDraft:
         agent, spec = qemu.agent, qemu.spec
         interfaces = await agent.interfaces()
         keys = await access.host_keys(agent, spec) or () if serves_ssh else ()
-        receiver = await start_receiver(agent) if spec.boot.guest is not None else None
+        if qemu.name_port is not None:
+            await qemu.name_port.listen(agent)
         await wait_until_quiet(self.host, qemu.monitor, qemu.pid)
-        return GuestAsSaved(interfaces, receiver, serves_ssh, tuple(sorted(keys)))
+        return GuestAsSaved(interfaces, qemu.name_port is not None, serves_ssh, tuple(sorted(keys)))
+
+
+async def dismiss(qemu: RunningQemu, guest: GuestAsSaved) -> None:
+    """Let the program that waits in a saved guest end in the one that goes on."""
+    if qemu.name_port is not None and guest.listens:
+        with suppress(AgentError):
+            await qemu.name_port.dismiss()
 
 
 def for_source(placement: Placement, draft: str, spec: VmSpec) -> Placement:
     """Return the places of a VM that shall become a template."""
     memory = MemoryFile(f"{draft}/{MEMORY}", shared=True) if has_memory_file(spec) else None
-    return replace(placement, of_template=True, storage=draft, memory=memory)
+    return replace(placement, name=NAME_ENDPOINT, of_template=True, storage=draft, memory=memory)
 
 
 async def lock(

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from DtsVirtLibrary.qemu.inside.name_receiver import NameReceiver
 from DtsVirtLibrary.qemu.qmp.monitor import Monitor
 from DtsVirtLibrary.qemu.templates.manifest import GuestAsSaved
 from DtsVirtLibrary.results import GuestInterface, MonitorEvent
@@ -41,10 +40,10 @@ class Inheritance:
         """Whether the guest's SSH server is known to answer."""
         return self._saved.serves_ssh
 
-    def receiver(self) -> NameReceiver | None:
-        """Return the program that waits for name and time, None if there is none any more."""
-        found = self._saved.receiver
-        self._saved = replace(self._saved, receiver=None)
+    def listens(self) -> bool:
+        """Return whether a program waits in the guest for its name and time."""
+        found = self._saved.listens
+        self._saved = replace(self._saved, listens=False)
         return found
 
     def interfaces(self) -> tuple[GuestInterface, ...]:

@@ -19,7 +19,7 @@ from DtsVirtLibrary.qemu.start.qcow2 import HEADER_BYTES, backing_path
 from DtsVirtLibrary.spec import Device, Disk, HostPciDevice, Nic, UserBackend, VmSpec
 
 # Raised when templates of the former kind must not be used any more.
-FORMAT = 3
+FORMAT = 4
 NAME = "template"
 # Two images that name each other would never end.
 LONGEST_CHAIN = 32
@@ -110,6 +110,7 @@ def anonymous_placement(spec: VmSpec) -> Placement:
         f"/{NAME}",
         Descriptor(0),
         Descriptor(1),
+        Descriptor(2),
         of_template=True,
         memory=memory,
         storage=f"/{NAME}",

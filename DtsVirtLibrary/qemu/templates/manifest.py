@@ -9,7 +9,6 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from DtsVirtLibrary.host.protocol import FileKind, Host
-from DtsVirtLibrary.qemu.inside.name_receiver import NameReceiver
 from DtsVirtLibrary.qemu.templates.key import FORMAT
 from DtsVirtLibrary.results import GuestAddress, GuestInterface
 
@@ -23,13 +22,13 @@ class GuestAsSaved:
     """What is known of the guest in a template, so that its clones need not be asked.
 
     :ivar interfaces: its network interfaces.
-    :ivar receiver: the program that waits for a clone's name and time; None for none.
+    :ivar listens: a program in it waits to be told its clone's name and time.
     :ivar serves_ssh: its SSH server had answered.
     :ivar host_keys: public keys of that (``ssh-ed25519 AAAA...``); none if they are not known.
     """
 
     interfaces: tuple[GuestInterface, ...] = ()
-    receiver: NameReceiver | None = None
+    listens: bool = False
     serves_ssh: bool = False
     host_keys: tuple[str, ...] = ()
 
@@ -44,8 +43,8 @@ class GuestAsSaved:
             )
             for item in values["interfaces"]
         )
-        receiver = NameReceiver(**values["receiver"]) if values["receiver"] else None
-        return cls(interfaces, receiver, values["serves_ssh"], tuple(values["host_keys"]))
+        host_keys = tuple(values["host_keys"])
+        return cls(interfaces, values["listens"], values["serves_ssh"], host_keys)
 
 
 @dataclass(frozen=True)

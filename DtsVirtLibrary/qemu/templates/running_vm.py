@@ -9,16 +9,14 @@ stands still meanwhile and goes on where it was.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from dataclasses import replace
 
-from DtsVirtLibrary.errors import AgentError, HypervisorMissing, VmStateError
+from DtsVirtLibrary.errors import HypervisorMissing, VmStateError
 from DtsVirtLibrary.host.protocol import Host
 from DtsVirtLibrary.qemu.command_line.storage import flatten_commands
 from DtsVirtLibrary.qemu.inside.freshen import freshen
-from DtsVirtLibrary.qemu.inside.name_receiver import dismiss_receiver
 from DtsVirtLibrary.qemu.running.qemu import RunningQemu
-from DtsVirtLibrary.qemu.templates.draft import TemplateDraft
+from DtsVirtLibrary.qemu.templates.draft import TemplateDraft, dismiss
 from DtsVirtLibrary.qemu.templates.migration import hand_over
 from DtsVirtLibrary.spec import Incoming, VmSpec
 
@@ -56,9 +54,8 @@ async def save_running(
     finally:
         if ran:
             await qemu.resume()
-        if guest is not None and guest.receiver is not None:
-            with suppress(AgentError):
-                await dismiss_receiver(qemu.agent, guest.receiver)
+        if guest is not None:
+            await dismiss(qemu, guest)
     if ran:
         await freshen(qemu.agent, qemu.spec)
 
