@@ -24,7 +24,7 @@ No Space For The Private Directory
     Fill File System    ${SMALL}
     Create VM    vm0
     ${error} =    Should Fail With    HostError    Start VM    vm0
-    Should Match    ${error.summary}    Cannot write '${SMALL}/dtsvirt-*': No space left on device (0 bytes*
+    Should Match    ${error.summary}    VM 'vm0': Cannot write '${SMALL}/dtsvirt-*': No space left on device (0 bytes*
     Empty File System    ${SMALL}
     Directory Should Be Empty    ${SMALL}
 
