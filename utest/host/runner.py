@@ -148,4 +148,6 @@ SCENES: dict[str, Callable[[LocalHost, str], Coroutine[Any, Any, None]]] = {
 }
 
 if __name__ == "__main__":
+    # A shell starts what runs in its background with Ctrl-C ignored, the tests among that.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     asyncio.run(SCENES[sys.argv[1]](LocalHost(), sys.argv[2]))
