@@ -131,9 +131,9 @@ class KillMatrix:
                     self._round(row, point, Path(work), Path(templates), image, witness)
                     _say(number, len(self._rounds), row)
             finally:
-                code = witness.end()
-        if code != 0:
-            raise SystemExit(f"The witness ended with exit code {code}.")
+                wrong = witness.end(LIMIT)
+        if wrong:
+            raise SystemExit(f"The witness did not end well: {', '.join(wrong)}")
         return [asdict(row) for row in self._rows.values()]
 
     def _round(

@@ -60,6 +60,8 @@ class Run:
         self.directory = directory
         self.base = Path(tempfile.mkdtemp(prefix="rt", dir="/tmp"))
         self.templates = templates
+        # Other runs have drafts there too: a clone that lives holds its template's disks in one.
+        self._drafts_before = self._drafts()
         self.taken = Taken()
         pipe = directory / "report"
         os.mkfifo(pipe, 0o600)
@@ -151,8 +153,14 @@ class Run:
     def traces(self) -> list[str]:
         """Return what there is of it besides processes."""
         found = [str(path) for path in self.base.iterdir()]
-        found += [str(path) for path in self.templates.glob(".draft-*")]
+        found += sorted(map(str, self._new_drafts()))
         return found + self.taken.there()
+
+    def _drafts(self) -> set[Path]:
+        return set(self.templates.glob(".draft-*"))
+
+    def _new_drafts(self) -> set[Path]:
+        return self._drafts() - self._drafts_before
 
     def close(self) -> None:
         """Let it end, if need be by force, and remove what is left of it."""
@@ -165,8 +173,8 @@ class Run:
         assert self.process.stdin is not None
         self.process.stdin.close()
         os.close(self._reports)
-        shutil.rmtree(self.base, ignore_errors=True)
-        shutil.rmtree(self.directory, ignore_errors=True)
+        for path in (self.base, self.directory, *self._new_drafts()):
+            shutil.rmtree(path, ignore_errors=True)
 
 
 def robot(suite: str, *options: str) -> list[str]:

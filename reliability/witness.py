@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +54,7 @@ class Witness:
             "supervisors": [(pid, start_time(pid)) for pid in supervisors],
             "their children": [children(pid) for pid in supervisors],
             "files": sorted(str(path) for path in self._run.base.rglob("*")),
-            "interfaces and namespaces": self._run.taken.there(),
+            "what it took": self._run.taken.there(),
         }
 
     def harm(self) -> list[str]:
@@ -75,10 +76,17 @@ class Witness:
         ]
         return found + [f"asked {word}, it said {answer}" for answer in answers if answer != word]
 
-    def end(self) -> int:
-        """Let it end in order and return its exit code."""
+    def end(self, limit: float) -> list[str]:
+        """Let it end in order; return what is wrong with that, empty if it left nothing.
+
+        :param limit: seconds that its traces may stay.
+        """
         assert self._run.process.stdin is not None
         self._run.process.stdin.close()
-        code = self._run.process.wait()
-        self._run.close()
-        return code
+        try:
+            code = self._run.process.wait()
+            self._run.reports()
+            left = self._run.watch_end(time.monotonic(), limit, ()).late
+        finally:
+            self._run.close()
+        return ([f"exit code {code}"] if code else []) + [f"it left {trace}" for trace in left]
