@@ -21,7 +21,7 @@ class Name(str, Enum):
 
     COLD = "cold: agent answers"
     AGENT = "warm: agent answers"
-    STARTED = "warm: Start VM is over, the guest has its name and time"
+    STARTED = "warm: Start VM is over, name and time given"
     PROCESSOR = "warm: processor time of QEMU until then"
     LOGIN = "warm: SSHLibrary logged in"
     SAVE = "snapshot saved"
@@ -118,7 +118,7 @@ def table(
         "",
         "| what | library | from | to | floor | from | to | library / floor |",
         "|---|---|---|---|---|---|---|---|",
-        *(row(name.value, both) for name, both in samples.items()),
+        *(row(name.value, samples[name]) for name in Name),
         "",
         "| goal | found | at most | reached |",
         "|---|---|---|---|",
@@ -163,7 +163,7 @@ def draw(samples: Mapping[Name, Samples], version: str, stem: Path) -> None:
     )
     for axis, group in zip(axes, groups, strict=True):
         _bars(axis, {name: samples[name] for name in group})
-    axes[0].set_title(f"Warm start, QEMU {version}: medians, smallest and largest sample")
+    figure.suptitle(f"Warm start, QEMU {version}: medians, smallest and largest sample")
     axes[0].legend(loc="lower right")
     axes[-1].set_xlabel("seconds")
     figure.tight_layout()
