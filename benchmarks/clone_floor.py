@@ -22,6 +22,8 @@ import paramiko
 
 from benchmarks.floor import AGENT, FORWARD, MONITOR, NAME, SYNC, spawn
 
+PROMPT = b"# "
+
 
 class CloneFloor:
     """One clone; the agent has answered when the context is entered, `seconds` after the start.
@@ -93,7 +95,7 @@ class CloneFloor:
             received += self._agent.recv(4096)
 
     def log_in(self, user: str, key: str | None) -> float:
-        """Log in over SSH and open a shell; return the seconds since the start of that."""
+        """Log in over SSH up to a shell's prompt; return the seconds since the start of that."""
         text = self._execute("human-monitor-command", {"command-line": "info usernet"})
         found = FORWARD.search(text)
         assert found, text
@@ -103,7 +105,9 @@ class CloneFloor:
         options = {"allow_agent": False, "look_for_keys": False}
         with client:
             client.connect(found[1], int(found[2]), user, key_filename=key, **options)
-            client.invoke_shell()
+            shell, said = client.invoke_shell(), b""
+            while not said.endswith(PROMPT):
+                said += shell.recv(4096)
             return time.monotonic() - start
 
     def snapshot(self) -> float:
